@@ -1,0 +1,1 @@
+"""Secrets for NixOS fleets, in the SOPS format, for age recipients."""
