@@ -1,0 +1,153 @@
+"""To whom a data key is wrapped: age's X25519 recipients and ssh public lines."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from nixsecrets.age import bech32
+from nixsecrets.age.curve25519 import is_small_order, montgomery_from_edwards
+from nixsecrets.age.sshkey import (
+    SshPublicKey,
+    ed25519_point,
+    holds_private_half,
+    parse_public_key,
+    rsa_modulus_bits,
+)
+from nixsecrets.errors import RepositoryError
+
+_PREFIX = "age"
+_X25519_BYTES = 32
+_RSA_BITS = range(2048, 4096 + 1)  # what age (the lower end) and rage (both) take
+_SPELLED = "a recipient is age1… in lower case, or an ssh-ed25519 or ssh-rsa line"
+
+
+class RecipientKind(Enum):
+    """What its stanza is made of (age specification, "X25519", "ssh-ed25519", "ssh-rsa")."""
+
+    X25519 = "X25519"
+    SSH_ED25519 = "ssh-ed25519"
+    SSH_RSA = "ssh-rsa"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A public half; two are equal whatever the comments of their ssh lines say.
+
+    Args:
+        text: the canonical spelling: `age1…`, or `ssh-ed25519 AAAA…` without comment.
+        kind: what its stanza is made of.
+        comment: what follows on an ssh line, else empty.
+    """
+
+    text: str
+    kind: RecipientKind
+    comment: str = field(default="", compare=False)
+
+    @property
+    def label(self) -> str:
+        """What sops puts into a document's `recipient`: with the comment of an ssh line.
+
+        `sops updatekeys` compares labels as text, the comment included.
+        """
+        return f"{self.text} {self.comment}".rstrip()
+
+
+def x25519_recipient(montgomery: bytes) -> Recipient:
+    """Make a recipient of a 32-byte X25519 public value that is known to be good."""
+    return Recipient(bech32.encode(_PREFIX, montgomery), RecipientKind.X25519)
+
+
+def canonical_text(label: str) -> str:
+    """Return the `Recipient.text` that a document's label claims; any text is taken."""
+    return " ".join(label.split(maxsplit=2)[:2])
+
+
+def parse_recipient(text: str) -> Recipient:
+    """Parse one recipient with blanks around it, in any spelling that sops takes.
+
+    Raises:
+        RepositoryError: it is none, or one of a kind that cannot be wrapped to; the message says
+            which kind it is. A private identity is named as such and never quoted.
+    """
+    text = text.strip()
+    if not text:
+        raise RepositoryError("a recipient is empty", hint=_SPELLED)
+    if holds_private_half(text):
+        raise RepositoryError(
+            "this is a private identity where a recipient belongs",
+            hint="give its public half, and replace the identity if others have seen it here",
+        )
+    if text[:4].lower() == "age1":
+        return _parse_age(text)
+    if text.split()[0].startswith(("ssh-", "ecdsa-", "sk-")):
+        return recipient_of_ssh(parse_public_key(text))
+    raise RepositoryError("this is not a recipient", hint=_SPELLED)
+
+
+def parse_recipients(text: str) -> tuple[Recipient, ...]:
+    """Parse the text of a `.pub` file of ours: one recipient a line, blank and `#` lines between.
+
+    Raises:
+        RepositoryError: a line is no recipient (`line` tells which), or there is none at all.
+    """
+    recipients = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            recipients.append(_parse_line(line, number))
+    if not recipients:
+        raise RepositoryError("there is no recipient in it", hint=_SPELLED)
+    return tuple(recipients)
+
+
+def recipient_of_ssh(key: SshPublicKey) -> Recipient:
+    """Make the recipient of age's ssh stanzas; `ssh.convert_public_key` makes an `age1…` one.
+
+    Raises:
+        RepositoryError: age has no stanza for its algorithm, or it is malformed or weak.
+    """
+    match key.algorithm:
+        case "ssh-ed25519":
+            montgomery_from_edwards(ed25519_point(key))
+            kind = RecipientKind.SSH_ED25519
+        case "ssh-rsa":
+            bits = rsa_modulus_bits(key)
+            if bits not in _RSA_BITS:
+                raise RepositoryError(f"this ssh-rsa recipient has {bits} bits, not 2048 to 4096")
+            kind = RecipientKind.SSH_RSA
+        case other:
+            raise RepositoryError(f"age takes no {other} recipient, only ssh-ed25519 and ssh-rsa")
+    return Recipient(" ".join(key.line.split()[:2]), kind, key.comment)
+
+
+def _parse_line(line: str, number: int) -> Recipient:
+    try:
+        return parse_recipient(line)
+    except RepositoryError as error:
+        raise RepositoryError(error.problem, hint=error.hint, line=number) from None
+
+
+def _parse_age(text: str) -> Recipient:
+    shown = text if len(text) <= 12 else f"{text[:12]}…"  # noqa: PLR2004  # enough to find it by
+    _refuse_other_kinds(text, shown)
+    try:
+        _prefix, data = bech32.decode(text)
+    except RepositoryError as error:
+        raise RepositoryError(f"{shown} is no recipient: {error.problem}") from None
+    if len(data) != _X25519_BYTES:
+        raise RepositoryError(f"{shown} is no recipient: it holds {len(data)} bytes, not 32")
+    if is_small_order(data):
+        raise RepositoryError(f"{shown} has small order: anyone could open what is wrapped to it")
+    return Recipient(text, RecipientKind.X25519)
+
+
+def _refuse_other_kinds(text: str, shown: str) -> None:
+    if len(text.split()) > 1 or "," in text:
+        raise RepositoryError(f"something follows {shown} where one recipient belongs")
+    if text != text.lower():
+        raise RepositoryError(f"{shown} is not written in lower case", hint=_SPELLED)
+    if text.startswith("age1pq1"):
+        raise RepositoryError(f"{shown} is a post-quantum recipient, which is not supported yet")
+    plugin = text[4:].rpartition("1")[0]
+    if plugin:
+        raise RepositoryError(
+            f"{shown} is a recipient of the plugin {plugin}, which is not supported yet"
+        )
