@@ -1,0 +1,132 @@
+"""What a transaction writes down before it changes anything: enough to carry on or to go back."""
+
+import json
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from nixsecrets.change import Source
+from nixsecrets.errors import RepositoryError
+
+_VERSION = 1
+_TOKEN_SIGNS = frozenset("0123456789abcdef")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a transaction.
+
+    Args:
+        path: relative to the root, with every link resolved.
+        old: what the file was before; None: it was absent.
+        after: digest of the new content; None: the file goes.
+    """
+
+    path: PurePosixPath
+    old: Source | None
+    after: str | None
+
+    @property
+    def before(self) -> str | None:
+        return self.old.digest if self.old else None
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """One transaction: ciphertext and public text only.
+
+    Args:
+        intent: what the plan was for.
+        token: hexadecimal; the temporary files' names end in it.
+        entries: one a file, in the order they are changed.
+        directories: made by the transaction, outermost first; relative to the root.
+    """
+
+    intent: str
+    token: str
+    entries: tuple[Entry, ...]
+    directories: tuple[PurePosixPath, ...]
+
+    def temporary(self, root: Path, entry: Entry) -> Path:
+        """Return the file that holds an entry's new content until it is renamed."""
+        return root / entry.path.parent / f".{entry.path.name}.nixsecrets-{self.token}"
+
+
+def render_journal(journal: Journal) -> bytes:
+    return json.dumps(
+        {
+            "version": _VERSION,
+            "intent": journal.intent,
+            "token": journal.token,
+            "entries": [
+                {
+                    "path": str(entry.path),
+                    "after": entry.after,
+                    "old": entry.old and b64encode(entry.old.content).decode("ascii"),
+                    "mode": entry.old.mode if entry.old else 0,
+                }
+                for entry in journal.entries
+            ],
+            "directories": [str(path) for path in journal.directories],
+        }
+    ).encode("ascii")
+
+
+def parse_journal(content: bytes) -> Journal:
+    """Read what `render_journal` wrote; paths are checked for staying inside the root.
+
+    Raises:
+        RepositoryError: it is no journal of this version.
+    """
+    try:
+        data: object = json.loads(content)
+    except ValueError:
+        raise _unreadable() from None
+    match data:
+        case {
+            "version": 1,
+            "intent": str(intent),
+            "token": str(token),
+            "entries": [*entries],
+            "directories": [*directories],
+        } if token and _TOKEN_SIGNS.issuperset(token):
+            return Journal(
+                intent,
+                token,
+                tuple(_parse_entry(entry) for entry in entries),
+                tuple(_parse_path(path) for path in directories),
+            )
+        case _:
+            raise _unreadable()
+
+
+def _parse_entry(data: object) -> Entry:
+    match data:
+        case {"path": named, "after": str() | None as after, "old": None}:
+            return Entry(_parse_path(named), None, after)
+        case {"path": named, "after": str() | None as after, "old": str(old), "mode": int(mode)}:
+            path = _parse_path(named)
+            return Entry(path, Source(path, _parse_content(old), mode), after)
+        case _:
+            raise _unreadable()
+
+
+def _parse_content(spelled: str) -> bytes:
+    try:
+        return b64decode(spelled, validate=True)
+    except ValueError:
+        raise _unreadable() from None
+
+
+def _parse_path(data: object) -> PurePosixPath:
+    path = PurePosixPath(data) if isinstance(data, str) else PurePosixPath()
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise _unreadable()
+    return path
+
+
+def _unreadable() -> RepositoryError:
+    return RepositoryError(
+        "the journal of an interrupted change cannot be read",
+        hint="carry on with the release that wrote it, or compare with `git diff` and remove it",
+    )
