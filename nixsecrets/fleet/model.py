@@ -1,0 +1,393 @@
+"""What the repository says: one frozen reading of hosts, people, groups and declarations."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import PurePosixPath
+from typing import TypeAlias, TypeVar
+
+from nixsecrets.age.recipient import Recipient
+from nixsecrets.errors import RepositoryError
+from nixsecrets.fleet.layout import MANIFEST, Layout
+from nixsecrets.fleet.names import GroupName, HostName, PersonName, SecretName, nearest
+from nixsecrets.fleet.policy import Policy
+from nixsecrets.override import override
+
+
+class Engine(Enum):
+    NIXOS_REBUILD = "nixos-rebuild"
+    PRINT = "print"
+
+
+class Deliver(Enum):
+    """What a host is given: what is declared, or also every other leaf of its documents."""
+
+    DECLARED = "declared"
+    ALL = "all"
+
+
+class Role(Enum):
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityFile:
+    """An age identity at an absolute path on the host."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySsh:
+    """SSH host keys at absolute paths on the host."""
+
+    paths: tuple[str, ...]
+
+
+Identity: TypeAlias = IdentityFile | IdentitySsh
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """What the manifest says about a host; None where it leaves the default."""
+
+    directory: PurePosixPath | None = None
+    attribute: str | None = None
+    host_name: str | None = None
+    anchor: str | None = None
+    address: str | None = None
+    configuration: PurePosixPath | None = None
+    identity: Identity | None = None
+    engine: Engine | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine of the fleet.
+
+    Args:
+        name: what the fleet calls it.
+        directory: where it lives in the repository.
+        attribute: its name in the flake's `nixosConfigurations`; None: it is in no flake.
+        host_name: what the machine calls itself.
+        anchor: its name in the policy.
+        address: where ssh reaches it; None: only its own machine deploys it.
+        configuration: the module whose `imports` take the wiring.
+        without_flake: `configuration` was set, and the host is built from it.
+        identity: what opens its documents there; None: its SSH host key.
+        engine: None: the fleet's.
+        recipient: None: it has no key file yet and reads nothing.
+        public_key: the line of its key file.
+    """
+
+    name: HostName
+    directory: PurePosixPath
+    attribute: str | None
+    host_name: str
+    anchor: str
+    address: str | None
+    configuration: PurePosixPath
+    without_flake: bool
+    identity: Identity | None
+    engine: Engine | None
+    recipient: Recipient | None = None
+    public_key: str | None = None
+
+    @classmethod
+    def of(cls, name: HostName, settings: HostSettings, directory: PurePosixPath) -> "Host":
+        """Return the host that `settings` describe; `directory` is where it lives without them."""
+        home = settings.directory or directory
+        return cls(
+            name=name,
+            directory=home,
+            attribute=settings.attribute,
+            host_name=settings.host_name or settings.attribute or name,
+            anchor=settings.anchor or name,
+            address=settings.address,
+            configuration=settings.configuration or home / "configuration.nix",
+            without_flake=settings.configuration is not None,
+            identity=settings.identity,
+            engine=settings.engine,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HostKey:
+    """What a host's key file holds: its recipient, and the line itself."""
+
+    recipient: Recipient
+    public_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Recipients are empty where there is no key file."""
+
+    name: PersonName
+    role: Role = Role.ADMIN
+    recipients: tuple[Recipient, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    name: GroupName
+    hosts: tuple[HostName, ...] = ()
+    people: tuple[PersonName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    @property
+    def prefix(self) -> str:
+        return "shared"
+
+
+@dataclass(frozen=True, slots=True)
+class InGroup:
+    group: GroupName
+
+    @property
+    def prefix(self) -> str:
+        return f"group/{self.group}"
+
+
+@dataclass(frozen=True, slots=True)
+class OnHost:
+    host: HostName
+
+    @property
+    def prefix(self) -> str:
+        return f"host/{self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class InFile:
+    """A document by its path: one that no scope of the manifest gives."""
+
+    path: PurePosixPath
+
+    @property
+    def prefix(self) -> str:
+        return f"file/{self.path}"
+
+
+Scope: TypeAlias = Shared | InGroup | OnHost
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The one spelling of a secret in output, errors and logs: `host/hq:nextcloud/password`."""
+
+    scope: Scope | InFile
+    name: SecretName
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.scope.prefix}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A secret that should exist.
+
+    Args:
+        name: its leaf's path, and the attribute in the wiring.
+        scope: who reads it.
+        deliver: whether hosts are given it.
+        owner: of the file on the host; None: left to sops-nix, as `group` and `mode`.
+        group: likewise.
+        mode: octal digits.
+        restart_units: systemd units restarted when the value changes.
+        needed_for_users: decrypted before users exist.
+        consumers: NixOS options set to the file's path, as they are spelled in Nix.
+        line: 1-based, in the manifest.
+    """
+
+    name: SecretName
+    scope: Scope
+    deliver: bool = True
+    owner: str | None = None
+    group: str | None = None
+    mode: str | None = None
+    restart_units: tuple[str, ...] = ()
+    needed_for_users: bool = False
+    consumers: tuple[str, ...] = ()
+    line: int = field(default=1, compare=False)
+
+    @property
+    def address(self) -> Address:
+        return Address(self.scope, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitSettings:
+    """The commit after a rebuild; patterns hold {host}, {directory} and {attribute}.
+
+    Args:
+        message: {generation} and {message} have a meaning here too.
+        paths: what is committed, where it exists.
+        push: whether it is pushed.
+    """
+
+    message: str = "{attribute}: generation {generation} - {message}"
+    paths: tuple[str, ...] = (
+        "flake.nix",
+        "flake.lock",
+        "{directory}",
+        "shared",
+        "common",
+        "keys",
+        ".sops.yaml",
+        "nixsecrets.yaml",
+        "nixsecrets.lock.json",
+    )
+    push: bool = True
+
+    def paths_of(self, host: Host) -> tuple[PurePosixPath, ...]:
+        return tuple(PurePosixPath(_filled(path, _words(host))) for path in self.paths)
+
+    def message_of(self, host: Host, generation: str, message: str) -> str:
+        """Return the commit's message; without a `message` of the user's no dash dangles."""
+        words = {**_words(host), "generation": generation, "message": message}
+        filled = _filled(self.message, words)
+        return filled if message else filled.rstrip(" -:")
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildSettings:
+    """`commit` None: nothing is committed. `log` is a pattern as those of `CommitSettings`."""
+
+    engine: Engine = Engine.NIXOS_REBUILD
+    log: str = "{directory}/rebuild.log"
+    commit: CommitSettings | None = CommitSettings()
+
+    def log_of(self, host: Host) -> PurePosixPath:
+        return PurePosixPath(_filled(self.log, _words(host)))
+
+
+def _words(host: Host) -> dict[str, str]:
+    return {
+        "host": host.name,
+        "directory": str(host.directory),
+        "attribute": host.attribute or host.name,
+    }
+
+
+def _filled(pattern: str, words: Mapping[str, str]) -> str:
+    """Fill all placeholders at once: what a word holds is never looked at again."""
+    return re.sub(r"\{([a-z]+)\}", lambda found: words[found[1]], pattern)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the manifest alone says; everything in the file's order."""
+
+    layout: Layout = field(default_factory=Layout)
+    people: tuple[Person, ...] = ()
+    hosts: tuple[Host, ...] = ()
+    groups: tuple[Group, ...] = ()
+    declarations: tuple[Declaration, ...] = ()
+    deliver: Deliver = Deliver.DECLARED
+    rebuild: RebuildSettings = RebuildSettings()
+
+    def reaches(self, scope: Scope, host: HostName) -> bool:
+        match scope:
+            case Shared():
+                return True
+            case InGroup(name):
+                return any(group.name == name and host in group.hosts for group in self.groups)
+            case OnHost(name):
+                return name == host
+
+    def hosts_of(self, scope: Scope) -> tuple[HostName, ...]:
+        """Return the hosts that a scope reaches, in the manifest's order."""
+        return tuple(host.name for host in self.hosts if self.reaches(scope, host.name))
+
+    def joined(
+        self,
+        hosts: Mapping[HostName, HostKey],
+        people: Mapping[PersonName, tuple[Recipient, ...]],
+    ) -> "Manifest":
+        """Return the manifest with what the key files say; who is missing has no key file."""
+        return replace(
+            self,
+            hosts=tuple(_with_key(host, hosts.get(host.name)) for host in self.hosts),
+            people=tuple(
+                replace(person, recipients=people.get(person.name, ())) for person in self.people
+            ),
+        )
+
+
+def _with_key(host: Host, found: HostKey | None) -> Host:
+    if found is None:
+        return host
+    return replace(host, recipient=found.recipient, public_key=found.public_key)
+
+
+Named = TypeVar("Named", Host, Group, Person)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The manifest joined with recipients, and the policy.
+
+    Args:
+        manifest: the empty one where there is no manifest.
+        policy: None: there is no `.sops.yaml`.
+        managed: there is a manifest; without one hosts and people are unknown.
+    """
+
+    manifest: Manifest = Manifest()
+    policy: Policy | None = None
+    managed: bool = True
+
+    @property
+    def layout(self) -> Layout:
+        return self.manifest.layout
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        return self.manifest.hosts
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        return self.manifest.people
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        return self.manifest.groups
+
+    @property
+    def declarations(self) -> tuple[Declaration, ...]:
+        return self.manifest.declarations
+
+    def host(self, name: str) -> Host:
+        """Return a host; `RepositoryError` with the nearest names where there is none."""
+        return self._known("host", name, self.hosts, "`nixsecrets hosts` lists all")
+
+    def group(self, name: str) -> Group:
+        """Return a group; `RepositoryError` with the nearest names where there is none."""
+        return self._known("group", name, self.groups, f"groups stand in {MANIFEST}")
+
+    def person(self, name: str) -> Person:
+        """Return a person; `RepositoryError` with the nearest names where there is none."""
+        return self._known("person", name, self.people, f"people stand in {MANIFEST}")
+
+    def this_machine(self, host_name: str) -> Host | None:
+        """Return the host whose `host-name` is `host_name`, the machine's own."""
+        return next((host for host in self.hosts if host.host_name == host_name), None)
+
+    def engine_of(self, host: Host) -> Engine:
+        return host.engine or self.manifest.rebuild.engine
+
+    def _known(self, what: str, name: str, among: tuple[Named, ...], otherwise: str) -> Named:
+        for candidate in among:
+            if candidate.name == name:
+                return candidate
+        near = nearest(name, [candidate.name for candidate in among])
+        if not self.managed:
+            hint = f"without {MANIFEST} no {what} is known"
+        else:
+            hint = f"did you mean {' or '.join(near)}? {otherwise}" if near else otherwise
+        raise RepositoryError(f"unknown {what} {name!r}", hint=hint)

@@ -1,0 +1,337 @@
+"""Edits of `.sops.yaml` that put in or take out whole lines and leave the rest as people wrote it.
+
+Each edit takes its style from the line beside it, and its result is read again: what does not mean
+exactly what was intended is refused, and told as text to put in by hand. New rules are made in
+`policy_rules`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from nixsecrets.errors import RepositoryError
+from nixsecrets.fleet.policy import (
+    Anchor,
+    Policy,
+    PolicyText,
+    RecipientEntry,
+    Rule,
+    parse_policy,
+    read_policy,
+    rule_nodes,
+)
+from nixsecrets.fleet.policy_layout import (
+    FIRST_DASH,
+    anchor_line,
+    block_items,
+    find_dash,
+    insert_lines,
+    line_after,
+    own_field,
+    remove_line,
+    spell,
+    value_start,
+)
+from nixsecrets.fleet.policy_nodes import (
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    is_null,
+    resolve,
+)
+from nixsecrets.textedit import Edit, apply_edits, line_start
+
+_ANCHOR_NAME = re.compile(r"[A-Za-z0-9_-]+")  # go-yaml, yamlprivateh.go: is_alpha
+_NO_ANCHORS = frozenset({"creation_rules", "destination_rules", "stores"})
+_AGE = ("age1", "ssh-")
+
+
+class PolicyEditError(RepositoryError):
+    """An edit that is left to people, since its lines cannot be placed safely.
+
+    Args:
+        problem: why.
+        text: the lines to put in (or to take out) by hand.
+        doing: what is to be done with them.
+        line: 1-based line at fault, where it is known.
+    """
+
+    def __init__(
+        self, problem: str, text: str, *, doing: str = "put in", line: int | None = None
+    ) -> None:
+        super().__init__(problem, hint=f"{doing} by hand: {text}", line=line)
+        self.text = text
+
+
+def spell_anchor(name: str) -> str:
+    """Return a host's or a person's name as an anchor, in which go-yaml takes no dot."""
+    return name.replace(".", "-")
+
+
+def add_anchor(content: bytes, name: str, recipient_text: str, after: str | None = None) -> bytes:
+    """Return the policy with an anchor for a recipient.
+
+    Args:
+        content: the policy.
+        name: the anchor.
+        recipient_text: what it stands for.
+        after: the anchor to follow; by default it comes last of the list that holds most age
+            recipients, or in a new section `keys`.
+
+    Raises:
+        RepositoryError: the name cannot be an anchor, or stands for something else already.
+        PolicyEditError: there is no place that is surely right.
+    """
+    before = read_policy(content)
+    if _knows_anchor(before, name, recipient_text):
+        return content
+    refusal = PolicyEditError(
+        f"anchor {name} has no place among the anchors that is surely right",
+        f"- &{name} {spell(recipient_text, '')}",
+    )
+    items = _anchor_items(before, after, refusal)
+    if items:
+        beside = next((item for item in items if after and _anchor_of(item) == after), items[-1])
+        line = anchor_line(before.text, beside, items, (name, recipient_text))
+        if line is None:
+            raise refusal
+        edit = insert_lines(before.text, line_after(before.text, beside), (line,))
+    else:
+        edit = _first_anchor(before, name, recipient_text)
+    policy = before.policy
+    intended = replace(policy, anchors=(*policy.anchors, Anchor(name, recipient_text, 0)))
+    return edited(content, (edit,), intended, refusal)
+
+
+def add_to_rule(content: bytes, rule_index: int, anchor: str) -> bytes:
+    """Return the policy with an alias of `anchor` last in the rule's one list of age recipients.
+
+    Raises:
+        RepositoryError: there is no such anchor.
+        PolicyEditError: the rule has several groups, or no list of its own in block style.
+    """
+    before = read_policy(content)
+    known, rule = known_anchor(before.policy, anchor), before.policy.rules[rule_index]
+    if any(entry.text == known.text for entry in rule.recipients):
+        return content
+    refusal = PolicyEditError(
+        f"the recipients of {rule.named} are not one list that a line can be added to",
+        f"- *{anchor}",
+        line=rule.line,
+    )
+    lists = _age_lists(before, rule_index)
+    last = lists[0][-1] if lists else None
+    dash = find_dash(before.text, last) if last else None
+    if last is None or dash is None:
+        raise refusal
+    edit = insert_lines(before.text, line_after(before.text, last), (dash.line(f"*{anchor}"),))
+    groups = ((*rule.groups[0], RecipientEntry(known.text, anchor, "age")),)
+    return edited(content, (edit,), _with_groups(before.policy, rule, groups), refusal)
+
+
+def remove_from_rule(content: bytes, rule_index: int, anchor_or_text: str) -> bytes:
+    """Return the policy without the lines of the rule that name an age recipient.
+
+    All its spellings go, by alias and literal; a rule that does not name it stays as it is.
+
+    Raises:
+        PolicyEditError: it is the last of a list, or does not stand on a line of its own.
+    """
+    before = read_policy(content)
+    known, rule = before.policy.anchor(anchor_or_text), before.policy.rules[rule_index]
+    text = known.text if known else anchor_or_text
+    if all(entry.text != text for entry in rule.recipients):
+        return content
+    refusal = PolicyEditError(
+        f"{anchor_or_text} cannot be taken out of {rule.named} by whole lines",
+        f"*{anchor_or_text}" if known else anchor_or_text,
+        doing="take out",
+        line=rule.line,
+    )
+    edits: list[Edit] = []
+    for items in _age_lists(before, rule_index):
+        found = [item for item in items if _text_of(item) == text]
+        removals = [edit for item in found if (edit := remove_line(before.text, item))]
+        if len(removals) < len(found) or len(found) == len(items):
+            raise refusal
+        edits += removals
+    groups = tuple(
+        tuple(entry for entry in group if entry.kind != "age" or entry.text != text)
+        for group in rule.groups
+    )
+    return edited(content, edits, _with_groups(before.policy, rule, groups), refusal)
+
+
+def replace_anchor_value(content: bytes, name: str, recipient_text: str) -> bytes:
+    """Return the policy with another recipient behind an anchor, for all rules that name it.
+
+    Raises:
+        RepositoryError: there is no such anchor.
+        PolicyEditError: the anchor is defined twice, or not on one line.
+    """
+    before = read_policy(content)
+    known = known_anchor(before.policy, name)
+    if known.text == recipient_text:
+        return content
+    refusal = PolicyEditError(
+        f"anchor {name} is not defined once, on one line",
+        f"&{name} {spell(recipient_text, '')}",
+        line=known.line,
+    )
+    node = next(node for node in before.composition.anchored if node.anchor == name)
+    start = value_start(before.text, node)
+    if start is None or not isinstance(node, ScalarNode):
+        raise refusal
+    edit = Edit(start, node.place.end, spell(recipient_text, node.style))
+    policy = before.policy
+    intended = replace(
+        policy,
+        anchors=tuple(
+            replace(anchor, text=recipient_text) if anchor.name == name else anchor
+            for anchor in policy.anchors
+        ),
+        rules=tuple(_with_value(rule, name, recipient_text) for rule in policy.rules),
+    )
+    return edited(content, (edit,), intended, refusal)
+
+
+def known_anchor(policy: Policy, name: str) -> Anchor:
+    known = policy.anchor(name)
+    if known is None:
+        raise RepositoryError(f"no anchor is named {name}")
+    return known
+
+
+def edited(
+    content: bytes, edits: Iterable[Edit], intended: Policy, refusal: PolicyEditError
+) -> bytes:
+    """Return `content` with the edits made.
+
+    Raises:
+        PolicyEditError: `refusal`, where the result does not mean what is intended.
+    """
+    text = content.decode("utf-8-sig")
+    byte_order_mark = content[: len(content) - len(text.encode())]
+    after = byte_order_mark + apply_edits(text, edits).encode()
+    try:
+        policy = parse_policy(after)
+    except RepositoryError:
+        raise refusal from None
+    if _meaning(policy) != _meaning(intended):
+        raise refusal
+    return after
+
+
+def _meaning(policy: Policy) -> tuple[object, ...]:
+    """Return what an edit may be judged by: the order in a group and among anchors is nothing."""
+    rules = tuple(
+        replace(rule, index=index, groups=tuple(_sorted(group) for group in rule.groups))
+        for index, rule in enumerate(policy.rules)
+    )
+    return rules, frozenset(policy.anchors), policy.warnings
+
+
+def _sorted(group: Iterable[RecipientEntry]) -> tuple[RecipientEntry, ...]:
+    return tuple(sorted(group, key=lambda entry: (entry.kind, entry.text, entry.anchor or "")))
+
+
+def _with_groups(
+    policy: Policy, rule: Rule, groups: tuple[tuple[RecipientEntry, ...], ...]
+) -> Policy:
+    changed = replace(rule, groups=groups)
+    return replace(
+        policy,
+        rules=(*policy.rules[: rule.index], changed, *policy.rules[rule.index + 1 :]),
+    )
+
+
+def _with_value(rule: Rule, anchor: str, text: str) -> Rule:
+    groups = (
+        tuple(replace(entry, text=text) if entry.anchor == anchor else entry for entry in group)
+        for group in rule.groups
+    )
+    return replace(rule, groups=tuple(groups))
+
+
+def _knows_anchor(before: PolicyText, name: str, recipient_text: str) -> bool:
+    hint = "say another `anchor:` in nixsecrets.yaml"
+    if not _ANCHOR_NAME.fullmatch(name):
+        raise RepositoryError(
+            f"{name!r} cannot be an anchor: only letters, digits, `-` and `_` can", hint=hint
+        )
+    nodes = [node for node in before.composition.anchored if node.anchor == name]
+    for node in nodes:
+        if not isinstance(node, ScalarNode) or node.text != recipient_text:
+            line = node.place.line
+            raise RepositoryError(
+                f"anchor {name} stands for something else already", hint=hint, line=line
+            )
+    return bool(nodes)
+
+
+def _anchor_items(
+    before: PolicyText, after: str | None, refusal: PolicyEditError
+) -> tuple[Node, ...]:
+    """Return the list that an anchor belongs to; nothing where a section is to be made for it."""
+    root = before.composition.root
+    lists = list(_anchor_lists(root))
+    if after is not None:
+        lists = [items for items in lists if after in map(_anchor_of, items)]
+    elif any(map(_age_recipients_in, lists)):
+        lists = [max(reversed(lists), key=_age_recipients_in)]
+    if len(lists) == 1:
+        return lists[0]
+    section = own_field(root, "keys")
+    if lists or after is not None or (section is not None and not is_null(section)):
+        raise refusal
+    return ()
+
+
+def _anchor_lists(node: Node | None) -> Iterator[tuple[Node, ...]]:
+    """Return the block lists outside the rules that hold anchors, however deep."""
+    match node:
+        case SequenceNode(flow=False, items=items):
+            if any(map(_anchor_of, items)):
+                yield items
+            for item in items:
+                yield from _anchor_lists(item)
+        case MappingNode(flow=False, pairs=pairs):
+            for name, value in pairs:
+                if not (isinstance(name, ScalarNode) and name.text in _NO_ANCHORS):
+                    yield from _anchor_lists(value)
+        case _:
+            return
+
+
+def _age_recipients_in(items: tuple[Node, ...]) -> int:
+    return sum(isinstance(item, ScalarNode) and item.text.startswith(_AGE) for item in items)
+
+
+def _anchor_of(item: Node) -> str | None:
+    return item.anchor if isinstance(item, ScalarNode) and item.text else None
+
+
+def _text_of(item: Node) -> str | None:
+    target = resolve(item)
+    return target.text.strip() if isinstance(target, ScalarNode) else None
+
+
+def _first_anchor(before: PolicyText, name: str, value: str) -> Edit:
+    root, text = before.composition.root, before.text
+    rules = rule_nodes(before.composition)
+    dash = (find_dash(text, rules[0]) if rules else None) or FIRST_DASH
+    line = dash.line(f"&{name} {spell(value, '')}")
+    section = own_field(root, "keys")
+    if section is not None:
+        return insert_lines(text, line_after(text, section), (line,))
+    top = len(text) if root is None else line_start(text, root.place.start)
+    return insert_lines(text, top, ("keys:", line))
+
+
+def _age_lists(before: PolicyText, rule_index: int) -> tuple[tuple[Node, ...], ...]:
+    """Return the items of the age lists, in block style, that stand in the rule itself."""
+    rule = rule_nodes(before.composition)[rule_index]
+    groups = block_items(own_field(rule, "key_groups")) or (rule,)
+    lists = (block_items(own_field(group, "age")) for group in groups)
+    return tuple(items for items in lists if items)

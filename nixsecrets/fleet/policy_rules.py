@@ -1,0 +1,165 @@
+"""New rules of `.sops.yaml`: put in beside a sibling and in its style, or a policy made anew."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from nixsecrets.errors import RepositoryError
+from nixsecrets.fleet.policy import (
+    GROUP_KINDS,
+    Policy,
+    PolicyText,
+    RecipientEntry,
+    Rule,
+    exact_pattern,
+    parse_policy,
+    read_policy,
+    rule_nodes,
+)
+from nixsecrets.fleet.policy_edit import PolicyEditError, edited, known_anchor
+from nixsecrets.fleet.policy_layout import (
+    FIRST_DASH,
+    default_layout,
+    find_dash,
+    find_layout,
+    insert_lines,
+    line_after,
+    own_field,
+    rule_lines,
+    spell,
+)
+from nixsecrets.fleet.policy_nodes import Node, is_null
+from nixsecrets.textedit import Edit, line_end, line_start
+
+_HEADER = (
+    "# Who may read which document: the first rule whose path_regex matches a path governs it.",
+    "# sops reads this file too. nixsecrets adds and takes out lines, and leaves the others alone.",
+)
+
+
+def add_rule(
+    content: bytes, path: PurePosixPath, anchors: tuple[str, ...], after_rule: int | None
+) -> bytes:
+    """Return the policy with a rule for `path` alone, read by `anchors`.
+
+    Args:
+        content: the policy.
+        path: relative to the policy's folder.
+        anchors: names of recipients, each under the kind that the rules name it by.
+        after_rule: index of the sibling that it follows and is written like; by default it comes
+            last. It always comes before a rule that matches `path` already, behind which it
+            could never fire.
+
+    Raises:
+        RepositoryError: an anchor is unknown, or `path` has a rule of its own already.
+        PolicyEditError: there is no place that is surely right.
+    """
+    policy = parse_policy(content)
+    pattern_text, governing = exact_pattern(path), policy.rule_for(path)
+    place = len(policy.rules) if after_rule is None else after_rule + 1
+    if governing is not None:
+        if governing.pattern_text == pattern_text:
+            raise RepositoryError(f"{path} has a rule already", line=governing.line)
+        place = min(place, governing.index)
+    sibling = max(place - 1, 0) if after_rule is None else after_rule
+    return _insert_rule(content, _NewRule(pattern_text, anchors, place, sibling))
+
+
+def render_new(
+    anchors: tuple[tuple[str, str], ...], rules: tuple[tuple[PurePosixPath, tuple[str, ...]], ...]
+) -> bytes:
+    """Return a policy made anew: anchors with their recipients, and rules for one path each."""
+    lines = list(_HEADER)
+    if anchors:
+        lines.append("keys:")
+    lines += [FIRST_DASH.line(f"&{name} {spell(text, '')}") for name, text in anchors]
+    if rules:
+        lines.append("creation_rules:")
+    for path, names in rules:
+        lines += rule_lines(default_layout(FIRST_DASH), exact_pattern(path), (("age", names),))
+    return ("\n".join(lines) + "\n").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _NewRule:
+    """A rule to come: to get index `place`, and written like the rule of index `sibling`."""
+
+    pattern_text: str
+    anchors: tuple[str, ...]
+    place: int
+    sibling: int
+
+
+def _insert_rule(content: bytes, new: _NewRule) -> bytes:
+    before = read_policy(content)
+    policy, nodes = before.policy, rule_nodes(before.composition)
+    entries = tuple(_entry(policy, name) for name in new.anchors)
+    names = _by_kind(entries)
+    default = default_layout(FIRST_DASH)
+    refusal = PolicyEditError(
+        "the rules are not a list that a line can be added to",
+        "\n".join(rule_lines(default, new.pattern_text, names)),
+    )
+    layout = find_layout(before.text, nodes[new.sibling]) if nodes else default
+    if layout is None:
+        raise refusal
+    lines = rule_lines(layout, new.pattern_text, names)
+    edit = _edit_of_list(before.text, nodes, new.place, lines) if nodes else None
+    edit = edit or _edit_of_empty(before, lines)
+    rule = Rule(new.place, new.pattern_text, (entries,))
+    rules = (*policy.rules[: new.place], rule, *policy.rules[new.place :])
+    return edited(content, (edit,), replace(policy, rules=rules), refusal)
+
+
+def _entry(policy: Policy, anchor: str) -> RecipientEntry:
+    entries = (entry for rule in policy.rules for group in rule.groups for entry in group)
+    kind = next((entry.kind for entry in entries if entry.anchor == anchor), "age")
+    return RecipientEntry(known_anchor(policy, anchor).text, anchor, kind)
+
+
+def _by_kind(entries: Iterable[RecipientEntry]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    names: dict[str, list[str]] = {}
+    for entry in entries:
+        names.setdefault(entry.kind, []).append(entry.anchor or entry.text)
+    return tuple((kind, tuple(names[kind])) for kind in GROUP_KINDS if kind in names)
+
+
+def _edit_of_list(text: str, nodes: tuple[Node, ...], place: int, lines: tuple[str, ...]) -> Edit:
+    """Put a rule's lines at its place, set off by a blank line where most others are."""
+    apart = sum(_stands_apart(text, node) for node in nodes[1:])
+    blank = ("",) if apart * 2 > len(nodes) - 1 else ()
+    if place == 0:
+        offset = _above_comments(text, line_start(text, nodes[0].place.start))
+        return insert_lines(text, offset, lines + blank)
+    above = nodes[place - 1]
+    dash = find_dash(text, above) or FIRST_DASH
+    offset = _below_comments(text, line_after(text, above), dash.column)
+    return insert_lines(text, offset, blank + lines)
+
+
+def _stands_apart(text: str, rule: Node) -> bool:
+    """Tell whether a blank line stands above a rule and its comments."""
+    offset = _above_comments(text, line_start(text, rule.place.start))
+    return not text[line_start(text, offset - 1) : offset].strip()
+
+
+def _above_comments(text: str, offset: int) -> int:
+    """Return the start of the comment lines that stand directly above a line."""
+    while offset and text[line_start(text, offset - 1) : offset].lstrip().startswith("#"):
+        offset = line_start(text, offset - 1)
+    return offset
+
+
+def _below_comments(text: str, offset: int, column: int) -> int:
+    """Return the end of the comment lines, further in than `column`, that begin at `offset`."""
+    while re.match(rf" {{{column + 1},}}#", text[offset : line_end(text, offset)]):
+        offset = line_end(text, offset)
+    return offset
+
+
+def _edit_of_empty(before: PolicyText, lines: tuple[str, ...]) -> Edit:
+    section = own_field(before.composition.root, "creation_rules")
+    if section is not None and is_null(section):
+        return insert_lines(before.text, line_after(before.text, section), lines)
+    return insert_lines(before.text, len(before.text), ("creation_rules:", *lines))

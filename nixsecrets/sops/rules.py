@@ -1,0 +1,125 @@
+"""Which leaves of a document are encrypted, and the regular expressions that say so."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+import re2
+
+from nixsecrets.errors import RepositoryError
+
+# C++ RE2 takes `\C` (one byte), which Go's regexp, the one sops uses, refuses.
+_SINGLE_BYTE = re.compile(r"(?<!\\)(?:\\\\)*\\C")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A regular expression in RE2's language, as sops reads it; searched, not anchored."""
+
+    text: str
+    _compiled: re2._Regexp = field(compare=False, repr=False)
+
+    def search(self, text: str) -> bool:
+        # Go takes each byte that is not UTF-8 for U+FFFD (regexp, package comment).
+        valid = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return self._compiled.search(valid.encode()) is not None
+
+
+def compile_pattern(pattern: str) -> Pattern:
+    """Return `pattern`, compiled.
+
+    Raises:
+        RepositoryError: RE2 refuses it. sops ignores such a selection and leaves the
+            document in clear.
+    """
+    options = re2.Options()
+    options.log_errors = False
+    hint = "sops reads RE2: without lookaround, back-references and `\\Z`"
+    if _SINGLE_BYTE.search(pattern):
+        raise RepositoryError(f"regular expression {pattern!r} is not valid: `\\C`", hint=hint)
+    try:
+        return Pattern(pattern, re2.compile(pattern, options))
+    except re2.error as error:
+        reason = b"".join(error.args).decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        reason = "not UTF-8"
+    raise RepositoryError(f"regular expression {pattern!r} is not valid: {reason}", hint=hint)
+
+
+class SelectionKind(Enum):
+    """How leaves are chosen; the value is the field's name in metadata and creation rules."""
+
+    UNENCRYPTED_SUFFIX = "unencrypted_suffix"
+    ENCRYPTED_SUFFIX = "encrypted_suffix"
+    UNENCRYPTED_REGEX = "unencrypted_regex"
+    ENCRYPTED_REGEX = "encrypted_regex"
+    UNENCRYPTED_COMMENT_REGEX = "unencrypted_comment_regex"
+    ENCRYPTED_COMMENT_REGEX = "encrypted_comment_regex"
+
+
+_SUFFIXES = frozenset({SelectionKind.UNENCRYPTED_SUFFIX, SelectionKind.ENCRYPTED_SUFFIX})
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The one rule of a document that says which leaves are encrypted (sops `shouldBeEncrypted`).
+
+    Args:
+        kind: what is looked at.
+        text: the suffix or the regular expression.
+        pattern: `text` compiled, where it is a regular expression.
+    """
+
+    kind: SelectionKind
+    text: str
+    pattern: Pattern | None = field(default=None, compare=False, repr=False)
+
+    def encrypts(self, key_path: tuple[str, ...], comments: tuple[str, ...]) -> bool:
+        """Tell whether the value at `key_path` is encrypted.
+
+        Args:
+            key_path: all mapping keys from the root, without list positions.
+            comments: texts, leading blank included, of the comments directly before the value
+                in its container and of those before each of its ancestors.
+        """
+        match self.kind:
+            case SelectionKind.UNENCRYPTED_SUFFIX:
+                return not any(name.endswith(self.text) for name in key_path)
+            case SelectionKind.ENCRYPTED_SUFFIX:
+                return any(name.endswith(self.text) for name in key_path)
+            case SelectionKind.UNENCRYPTED_REGEX:
+                return not self._finds(key_path)
+            case SelectionKind.ENCRYPTED_REGEX:
+                return self._finds(key_path)
+            case SelectionKind.UNENCRYPTED_COMMENT_REGEX:
+                return not self._finds(comments)
+            case SelectionKind.ENCRYPTED_COMMENT_REGEX:
+                return self._finds(comments)
+
+    def _finds(self, texts: Iterable[str]) -> bool:
+        return self.pattern is not None and any(map(self.pattern.search, texts))
+
+
+DEFAULT_SELECTION = Selection(SelectionKind.UNENCRYPTED_SUFFIX, "_unencrypted")
+
+
+def parse_selection(fields: Mapping[str, str]) -> Selection:
+    """Return the selection that metadata or a creation rule states.
+
+    Args:
+        fields: the texts by the fields' names; other names are left aside, an empty text
+            counts as absent, as in sops.
+
+    Raises:
+        RepositoryError: more than one field is set, or RE2 refuses the expression.
+    """
+    stated = [kind for kind in SelectionKind if fields.get(kind.value)]
+    if len(stated) > 1:
+        names = " and ".join(kind.value for kind in stated)
+        raise RepositoryError(f"{names} exclude each other", hint="keep one of them")
+    if not stated:
+        return DEFAULT_SELECTION
+    (kind,) = stated
+    text = fields[kind.value]
+    return Selection(kind, text, None if kind in _SUFFIXES else compile_pattern(text))
