@@ -7,6 +7,10 @@
       url = "github:nix-community/home-manager";
       inputs.nixpkgs.follows = "nixpkgs";
     };
+    sops-nix = {
+      url = "github:Mic92/sops-nix";
+      inputs.nixpkgs.follows = "nixpkgs";
+    };
   };
 
   outputs =
@@ -19,6 +23,7 @@
           modules = [
             ./systems/hq/configuration.nix
             home-manager.nixosModules.home-manager
+            inputs.sops-nix.nixosModules.sops
           ];
         };
 
@@ -28,6 +33,7 @@
           modules = [
             ./systems/t460/configuration.nix
             home-manager.nixosModules.home-manager
+            inputs.sops-nix.nixosModules.sops
           ];
         };
 
@@ -37,6 +43,7 @@
           modules = [
             ./systems/t15g/configuration.nix
             home-manager.nixosModules.home-manager
+            inputs.sops-nix.nixosModules.sops
           ];
         };
       };

@@ -4,6 +4,7 @@
   imports = [
     ../../shared/base.nix
     ../../shared/nextcloud-server.nix
+    ./secrets.nix
   ];
 
   networking.hostName = "nixhq";

@@ -2,8 +2,10 @@
 {
   imports = [
     <home-manager/nixos>
+    <sops-nix/modules/sops>
     ../../shared/base.nix
     ../../shared/ssh.nix
+    ./secrets.nix
   ];
 
   networking.hostName = "nixmac";

@@ -4,6 +4,7 @@
   imports = [
     ../../shared/base.nix
     ../../shared/ssh.nix
+    ./secrets.nix
   ];
 
   networking = {

@@ -4,7 +4,9 @@
   imports = [
     (modulesPath + "/profiles/qemu-guest.nix")
     <home-manager/nixos>
+    <sops-nix/modules/sops>
     ../../shared/base.nix
+    ./secrets.nix
   ];
 
   networking.hostName = "vm01";
