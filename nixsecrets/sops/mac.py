@@ -1,0 +1,56 @@
+"""The authentication code over a document's values (sops `sops.go`, `Tree.Encrypt`)."""
+
+from collections.abc import Iterable
+from hashlib import sha256, sha512
+
+from nixsecrets.errors import IntegrityError
+from nixsecrets.plaintext import Plaintext
+from nixsecrets.sops.cipher import Cipher
+from nixsecrets.sops.scalars import canonical_time
+
+_ONLY_ENCRYPTED_MARK = sha256(b"sops").digest()
+
+
+def compute(values: Iterable[tuple[bool, Plaintext]], *, only_encrypted: bool) -> str:
+    """Return the digest over values in file order, 128 hexadecimal digits in upper case.
+
+    Args:
+        values: (is it encrypted by its rule, its canonical bytes) of every leaf that is not empty;
+            comments are no part of it.
+        only_encrypted: leave the values in clear out.
+    """
+    digest = sha512(_ONLY_ENCRYPTED_MARK if only_encrypted else b"")
+    for encrypted, value in values:
+        if encrypted or not only_encrypted:
+            digest.update(value.reveal())
+    return digest.hexdigest().upper()
+
+
+def seal(code: str, cipher: Cipher, lastmodified: str) -> str:
+    return cipher.seal(Plaintext(code.encode()), "str", _aad(lastmodified))
+
+
+def verify(code: str, sealed: str, cipher: Cipher, lastmodified: str) -> None:
+    """Check that `sealed`, as it stands in the metadata, is `code`.
+
+    Raises:
+        IntegrityError: the document was changed by something that did not have its data key.
+    """
+    hint = "look at the file's last changes (git log -p); sops calls this a MAC mismatch"
+    if not sealed:
+        raise IntegrityError("the document has no MAC", hint=hint)
+    try:
+        _, stored = cipher.open(sealed, _aad(lastmodified))
+    except IntegrityError:
+        raise IntegrityError("the MAC or `lastmodified` was changed", hint=hint) from None
+    if stored != Plaintext(code.encode()):
+        raise IntegrityError("the MAC does not match the values", hint=hint)
+
+
+def _aad(lastmodified: str) -> bytes:
+    """Return the instant as a reader prints it again: without fraction, zero offset as `Z`."""
+    text = canonical_time(lastmodified)
+    if text is None:
+        raise IntegrityError("`lastmodified` is no RFC 3339 instant")
+    head, mark, rest = text.partition(".")
+    return (head + rest.lstrip("0123456789") if mark else text).encode()

@@ -1,0 +1,1 @@
+"""Stores, one a file format, and which one a name means."""

@@ -1,0 +1,215 @@
+"""Edits of a YAML document that touch one thing and leave every other character alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nixsecrets.errors import RepositoryError
+from nixsecrets.sops.stores.yaml_spelling import is_string_in_yaml_1_1, spell, spell_key
+from nixsecrets.sops.cipher import spelled_type
+from nixsecrets.sops.stores.yaml_text import METADATA_KEY, Entry, YamlText
+from nixsecrets.sops.tree import Comment, Empty, KeyPath, Leaf, LeafType
+from nixsecrets.textedit import Edit, apply_edits, line_end, line_start
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A value to be written."""
+
+    kind: LeafType | Empty
+    content: bytes
+
+
+def apply(parsed: YamlText, edits: Iterable[Edit]) -> bytes:
+    return (parsed.mark + apply_edits(parsed.text, edits)).encode()
+
+
+def respell_leaf(parsed: YamlText, leaf: Leaf, scalar: Scalar) -> Edit:
+    """Return the edit that puts another value in a leaf's place."""
+    entry = parsed.places[leaf.document, leaf.path]
+    return put(parsed, entry, _spell_at(parsed, entry, scalar))
+
+
+def respell_comment(parsed: YamlText, comment: Comment, text: str) -> Edit:
+    """Return the edit that puts `text` in a comment's place, the mark in front is kept."""
+    start = comment.span.start
+    mark = "#" if parsed.text[start] == "#" else ""
+    return Edit(start, comment.span.end, mark + text)
+
+
+def clear_comment(parsed: YamlText, comment: Comment, text: str) -> Edit:
+    """Return the edit that writes an opened comment, with its mark, over its sealed form.
+
+    Where sops wrote an item of a list for it, the item's dash goes too.
+    """
+    start = comment.span.start
+    if parsed.text[start] != "#":
+        start = parsed.text.rindex("-", 0, start)
+    return Edit(start, comment.span.end, "#" + text)
+
+
+def quote_keys(parsed: YamlText) -> Iterable[Edit]:
+    """Yield the edits that quote the mapping keys which a YAML 1.1 reader takes for no string."""
+    for entry in parsed.entries:
+        key = entry.path[-1]
+        if not key or not isinstance(key, str) or key == "<<":
+            continue
+        start = entry.key_end - len(key)
+        if parsed.text[start : entry.key_end] == key and not is_string_in_yaml_1_1(key):
+            yield Edit(start, entry.key_end, spell_key(key))
+
+
+def put(parsed: YamlText, entry: Entry, spelled: str) -> Edit:
+    """Return the edit that puts `spelled` in the place of an entry's value, whatever that is."""
+    text, newline = parsed.text, parsed.newline
+    spelled = spelled.replace("\n", newline)
+    if "\n" in spelled and entry.end == len(text):
+        spelled += newline
+    old = text[entry.value : entry.end]
+    if old:
+        kept = old[len(old.rstrip("\r\n")) :]
+        return Edit(entry.value, entry.end, spelled + (newline if _keeps(old) else kept))
+    if entry.value == entry.key_end and isinstance(entry.path[-1], str):
+        glue = ": " if entry.flow else f"{newline}{' ' * entry.column}: "
+        return Edit(entry.value, entry.value, glue + spelled)
+    start = entry.value
+    if spelled.startswith(newline):
+        start = len(text[:start].rstrip(" "))
+    blank = "" if text[start - 1].isspace() or spelled.startswith(newline) else " "
+    return Edit(start, entry.value, blank + spelled)
+
+
+def insert_leaf(parsed: YamlText, path: KeyPath, scalar: Scalar) -> Edit:
+    """Return the edit that adds a leaf at a path that does not exist yet, mappings above included.
+
+    Raises:
+        RepositoryError: something above it is a value or a list, or its parent is a list.
+    """
+    depth, parent = _deepest_parent(parsed, path)
+    rest = tuple(step for step in path[depth:] if isinstance(step, str))
+    if len(rest) < len(path) - depth:
+        raise RepositoryError(f"{_words(path)} is no item of a list that exists")
+    below = [entry for entry in parsed.entries if _is_child(entry, path[:depth])]
+    if parent is not None and not below:
+        return _fill_empty(parsed, parent, rest, scalar)
+    if depth == 0:
+        below = [entry for entry in below if entry.path != (METADATA_KEY,)] or below[:1]
+    last = below[-1]
+    if last.flow:
+        return Edit(last.end, last.end, ", " + _flow(rest, scalar))
+    block = render_block(rest, scalar, last.column, parsed.indent)
+    if last.path == (METADATA_KEY,):
+        return insert_lines(parsed, line_start(parsed.text, last.start), block)
+    return insert_lines(parsed, after_lines(parsed.text, last.end), block)
+
+
+def remove_leaf(parsed: YamlText, path: KeyPath) -> Edit:
+    """Return the edit that takes a leaf away, with mappings above that hold nothing else.
+
+    Raises:
+        RepositoryError: there is no such leaf.
+    """
+    entry = parsed.places.get((0, path))
+    if entry is None:
+        raise RepositoryError(f"{_words(path)} is not in the document")
+    siblings = [other for other in parsed.entries if _is_child(other, path[:-1])]
+    if len(siblings) == 1 and len(path) > 1:
+        return remove_leaf(parsed, path[:-1])
+    return cut_entry(parsed, entry, siblings)
+
+
+def cut_entry(parsed: YamlText, entry: Entry, siblings: list[Entry]) -> Edit:
+    """Return the edit that takes an entry away; `siblings` are all of its collection."""
+    text, position = parsed.text, siblings.index(entry)
+    follower = siblings[position + 1] if position + 1 < len(siblings) else None
+    start = line_start(text, entry.start)
+    if not entry.flow and not text[start : entry.start].strip():
+        return Edit(start, after_lines(text, entry.end), "")
+    if follower is not None:
+        return Edit(entry.start, follower.start, "")
+    return Edit(siblings[position - 1].end if position else entry.start, entry.end, "")
+
+
+def render_block(keys: tuple[str, ...], scalar: Scalar, column: int, indent: int) -> str:
+    """Return lines for nested mappings with one leaf, each line ended."""
+    lines = [
+        " " * (column + depth * indent) + spell_key(key) + ":" for depth, key in enumerate(keys)
+    ]
+    at = column + len(keys) * indent
+    return "\n".join(lines) + " " + spell(scalar.kind, scalar.content, at) + "\n"
+
+
+def insert_lines(parsed: YamlText, offset: int, lines: str) -> Edit:
+    """Return the edit that inserts lines before the line that `offset` starts, or at the end."""
+    missing = offset and parsed.text[offset - 1] != "\n"
+    lines = ("\n" if missing else "") + lines
+    return Edit(offset, offset, lines.replace("\n", parsed.newline))
+
+
+def after_lines(text: str, end: int) -> int:
+    return end if end and text[end - 1] == "\n" else line_end(text, end)
+
+
+def _spell_at(parsed: YamlText, entry: Entry, scalar: Scalar) -> str:
+    text = scalar.content.decode("utf-8", "replace")
+    if not entry.flow and spelled_type(text):
+        return text
+    indent = None if _is_one_line(parsed, entry) else entry.column + parsed.indent
+    return spell(scalar.kind, scalar.content, indent)
+
+
+def _is_one_line(parsed: YamlText, entry: Entry) -> bool:
+    """Say whether a value has to end on its line: something else follows there."""
+    text, end = parsed.text, entry.end
+    ended = end and text[end - 1] == "\n"
+    return entry.flow or (not ended and bool(text[end : line_end(text, end)].strip()))
+
+
+def _keeps(block_scalar: str) -> bool:
+    """Say whether a value is a block scalar to which all line ends behind it belong."""
+    head = block_scalar.partition("\n")[0].partition("#")[0]
+    return block_scalar.endswith("\n") and "+" in head
+
+
+def _flow(keys: tuple[str, ...], scalar: Scalar) -> str:
+    text = spell(scalar.kind, scalar.content, None)
+    for key in reversed(keys[1:]):
+        text = f"{{{spell_key(key)}: {text}}}"
+    return f"{spell_key(keys[0])}: {text}"
+
+
+def _fill_empty(parsed: YamlText, parent: Entry, rest: tuple[str, ...], scalar: Scalar) -> Edit:
+    if parent.flow or _is_one_line(parsed, parent):
+        return put(parsed, parent, "{" + _flow(rest, scalar) + "}")
+    block = render_block(rest, scalar, parent.column + parsed.indent, parsed.indent)
+    return put(parsed, parent, "\n" + block.rstrip("\n"))
+
+
+def _deepest_parent(parsed: YamlText, path: KeyPath) -> tuple[int, Entry | None]:
+    """Return how many steps of `path` exist as mappings, and the deepest one's entry."""
+    for depth in range(len(path), 0, -1):
+        prefix = path[:depth]
+        entry = parsed.places.get((0, prefix))
+        if entry is not None:
+            _check_parent(parsed, prefix, path)
+            return depth, entry
+    return 0, None
+
+
+def _check_parent(parsed: YamlText, prefix: KeyPath, path: KeyPath) -> None:
+    if prefix == path:
+        raise RepositoryError(f"{_words(path)} is a mapping or a list, not a value")
+    for leaf in parsed.tree:
+        if isinstance(leaf, Leaf) and leaf.path == prefix and not leaf.document:
+            if leaf.kind in (Empty.MAPPING, Empty.NULL):
+                return
+            raise RepositoryError(f"{_words(prefix)} is a value: nothing can stand below it")
+    if (0, (*prefix, 0)) in parsed.places:
+        raise RepositoryError(f"{_words(prefix)} is a list: {_words(path)} cannot stand below it")
+
+
+def _is_child(entry: Entry, path: KeyPath) -> bool:
+    return entry.document == 0 and len(entry.path) == len(path) + 1 and entry.path[:-1] == path
+
+
+def _words(path: KeyPath) -> str:
+    return "/".join(map(str, path))
