@@ -1,0 +1,1 @@
+"""Every change, decided. One module an intention."""

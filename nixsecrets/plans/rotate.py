@@ -1,0 +1,42 @@
+"""Renew: new data keys for documents."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import PurePosixPath
+
+from nixsecrets.age.recipient import Recipient, parse_recipient
+from nixsecrets.errors import NixsecretsError
+from nixsecrets.plans import documents, recipients
+from nixsecrets.plans.draft import Draft, Unlock
+from nixsecrets.sops import sealing
+from nixsecrets.sops.document import Document
+
+
+def data_keys(draft: Draft, paths: Iterable[PurePosixPath], unlock: Unlock, now: datetime) -> Draft:
+    """Return the draft with every value of the documents sealed anew under new data keys.
+
+    A document's recipients become the policy's; where no rule governs it, they stay.
+
+    Raises:
+        NoIdentityError: one of the documents does not open.
+        IntegrityError: one of them is damaged.
+        RepositoryError: services other than age hold its data key too.
+    """
+    for path in paths:
+        opened = documents.open_at(draft.repository, path, unlock)
+        wanted = _wanted(draft, path, opened.document)
+        try:
+            content = sealing.new_data_key(opened, wanted, now)
+        except NixsecretsError as error:
+            raise error.within(path) from None
+        difference = recipients.drift(draft.repository, path, opened.document)
+        changed = recipients.describe(draft.fleet, difference) if difference else ""
+        draft = draft.changed(path, content, f"new data key{'; ' if changed else ''}{changed}")
+    return draft
+
+
+def _wanted(draft: Draft, path: PurePosixPath, document: Document) -> tuple[Recipient, ...]:
+    intended = recipients.intended(draft.fleet, path)
+    if intended is not None:
+        return intended
+    return tuple(parse_recipient(label) for label in document.recipients)

@@ -1,0 +1,128 @@
+"""Change one value: write it, or take it away."""
+
+from datetime import datetime
+
+from nixsecrets.errors import NixsecretsError, RepositoryError
+from nixsecrets.fleet.access import delivered, document_of, names_of
+from nixsecrets.fleet.address import Place
+from nixsecrets.fleet.model import Deliver, Host, InFile
+from nixsecrets.fleet.names import clashes
+from nixsecrets.plaintext import Plaintext
+from nixsecrets.plans import documents, policy, recipients, wiring
+from nixsecrets.plans.draft import Draft, Unlock
+from nixsecrets.sops import sealing
+from nixsecrets.sops.document import OpenDocument
+from nixsecrets.sops.stores import yaml_edit
+from nixsecrets.sops.stores.yaml_edit import Scalar
+from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT
+from nixsecrets.sops.tree import LeafType
+
+
+def set_value(draft: Draft, place: Place, value: Plaintext, unlock: Unlock, now: datetime) -> Draft:
+    """Return the draft with a string at a place; a new document, rule and wiring come with it.
+
+    An existing leaf changes its document only. A new one also changes the wiring of the hosts
+    that are to have it: where it is declared, or where the manifest delivers everything.
+
+    Raises:
+        RepositoryError: the name cannot stand there, or no rule governs the document.
+        NoIdentityError: the document does not open.
+    """
+    if draft.repository.sources.find(place.path) is None:
+        return _wire(_new_document(draft, place, value, now), place)
+    opened = documents.open_at(draft.repository, place.path, unlock)
+    is_new = opened.find(place.key_path) is None
+    draft = _warn(draft, place, value, opened)
+    try:
+        content = sealing.set_value(opened, place.key_path, value, now)
+    except NixsecretsError as error:
+        raise error.within(place.path) from None
+    draft = draft.changed(place.path, content, f"{'+ ' if is_new else ''}{place.address}")
+    return _wire(draft, place) if is_new else draft
+
+
+def remove(draft: Draft, place: Place, unlock: Unlock, now: datetime) -> Draft:
+    """Return the draft without a leaf; its declaration, if there is one, stays and is told.
+
+    Raises:
+        RepositoryError: there is no such leaf.
+        NoIdentityError: the document does not open.
+    """
+    opened = documents.open_at(draft.repository, place.path, unlock)
+    if opened.find(place.key_path) is None:
+        raise RepositoryError(f"no document has {place.address}", hint="`nixsecrets ls` lists all")
+    try:
+        content = sealing.remove_value(opened, place.key_path, now)
+    except NixsecretsError as error:
+        raise error.within(place.path) from None
+    draft = draft.changed(place.path, content, f"- {place.address}")
+    if place.declaration is not None:
+        return draft.warning(
+            f"{place.address} is still declared (nixsecrets.yaml:{place.declaration.line}); "
+            "a host that is to have it will not build"
+        )
+    return _wire(draft, place)
+
+
+def _new_document(draft: Draft, place: Place, value: Plaintext, now: datetime) -> Draft:
+    draft = policy.bring(draft)
+    wanted = recipients.intended(draft.fleet, place.path)
+    if not wanted:
+        raise RepositoryError(
+            "no rule of the policy governs it, so that nobody could read it",
+            hint=_hint_for_unruled(draft, place),
+        ).within(place.path)
+    rule = draft.fleet.policy.rule_for(place.path) if draft.fleet.policy else None
+    if rule is None:
+        raise AssertionError("recipients come from a rule")
+    scalar = Scalar(LeafType.STR, value.reveal())
+    block = yaml_edit.render_block(place.key_path, scalar, 0, DEFAULT_INDENT)
+    content = sealing.seal(Plaintext(block.encode()), wanted, now, rule.selection)
+    names = ", ".join(names_of(draft.fleet, recipient.text) for recipient in wanted)
+    return draft.changed(place.path, content, f"new document for {names}", f"+ {place.address}")
+
+
+def _hint_for_unruled(draft: Draft, place: Place) -> str:
+    match place.address.scope:
+        case InFile():
+            return f"add a creation rule for it to {draft.fleet.layout.policy}"
+        case _:
+            hosts = [host.name for host in _reached(draft, place) if host.recipient is None]
+            return " and ".join(f"nixsecrets add-host {name}" for name in hosts) or (
+                f"its readers have no key file yet; see {draft.fleet.layout.policy}"
+            )
+
+
+def _warn(draft: Draft, place: Place, value: Plaintext, opened: OpenDocument) -> Draft:
+    if not value:
+        draft = draft.warning(f"{place.address} is empty, and an empty value is never encrypted")
+    if not opened.document.encrypts(place.key_path):
+        draft = draft.warning(
+            f"{place.address} will stand in clear: its document's rule leaves it out"
+        )
+    return draft
+
+
+def _wire(draft: Draft, place: Place) -> Draft:
+    _refuse_clash(draft, place)
+    if draft.fleet.manifest.deliver is not Deliver.ALL and place.declaration is None:
+        return draft
+    return wiring.bring(draft, [host for host in _reached(draft, place) if host.recipient])
+
+
+def _reached(draft: Draft, place: Place) -> list[Host]:
+    scope = place.address.scope
+    if isinstance(scope, InFile) or document_of(draft.fleet, scope) != place.path:
+        return []
+    return [draft.fleet.host(name) for name in draft.fleet.manifest.hosts_of(scope)]
+
+
+def _refuse_clash(draft: Draft, place: Place) -> None:
+    for host in _reached(draft, place):
+        names = {one.name for one in delivered(draft.fleet, host)} | {place.address.name}
+        for outer, inner in clashes(sorted(names)):
+            if place.address.name in (outer, inner):
+                raise RepositoryError(
+                    f"{outer} beside {inner} on {host.name}: "
+                    "a file and a folder of one name cannot both be delivered"
+                )
