@@ -1,0 +1,232 @@
+"""What every command is given: the repository, the identities, the clock."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from socket import gethostname
+
+import click
+
+from nixsecrets.age.recipient import Recipient, parse_recipient, parse_recipients
+from nixsecrets.errors import NixsecretsError, NoIdentityError, RepositoryError, UsageError
+from nixsecrets.fleet.access import names_of
+from nixsecrets.fleet.layout import MANIFEST
+from nixsecrets.fleet.load import Repository, open_repository
+from nixsecrets.fleet.model import Host
+from nixsecrets.plaintext import Plaintext
+from nixsecrets.report.printable import printable
+from nixsecrets.sops import document as documents
+from nixsecrets.sops.document import Document
+from nixsecrets.system import git, lock, transaction
+from nixsecrets.system.identities import (
+    FoundIdentities,
+    default_identity_file,
+    load_host_identity,
+    load_identities,
+)
+
+_POLICY = ".sops.yaml"
+
+
+class App:
+    """One call of the tool.
+
+    Args:
+        root: the repository's root.
+        host_identity: open documents with this machine's SSH host key alone.
+    """
+
+    def __init__(self, root: Path, *, host_identity: bool = False) -> None:
+        self.root = root
+        self.environment: Mapping[str, str] = os.environ
+        self.now = datetime.now(UTC)
+        self.host_name = gethostname()
+        self._host_identity = host_identity
+
+    @cached_property
+    def in_git(self) -> bool:
+        return git.is_work_tree(self.root)
+
+    @cached_property
+    def state(self) -> Path:
+        return lock.state_directory(
+            self.root, git.git_directory(self.root) if self.in_git else None
+        )
+
+    @cached_property
+    def index(self) -> git.Index:
+        return git.list_paths(self.root) if self.in_git else git.walk(self.root)
+
+    def paths(self) -> frozenset[PurePosixPath]:
+        return self.index.tracked | self.index.untracked
+
+    def read(self) -> Repository:
+        """Read the repository for a command that changes nothing; an interrupted change is told."""
+        interrupted = transaction.pending(self.state)
+        if interrupted:
+            tell(f"warning: {interrupted}")
+        return open_repository(self.root, self.paths)
+
+    @contextmanager
+    def change(self, *, dry_run: bool) -> Iterator[Repository]:
+        """Hold the lock, carry on an interrupted change, and read the repository."""
+        if dry_run:
+            yield self.read()
+            return
+        with lock.exclusive(self.state):
+            carried_on = transaction.recover(self.root, self.state)
+            if carried_on:
+                tell(carried_on)
+            yield open_repository(self.root, self.paths)
+
+    def this_machine(self, repository: Repository) -> Host | None:
+        return repository.fleet.this_machine(self.host_name)
+
+    @cached_property
+    def identities(self) -> FoundIdentities:
+        if self._host_identity:
+            return load_host_identity()
+        return load_identities(self.environment, Path.home())
+
+    @property
+    def default_identity_file(self) -> Path:
+        return default_identity_file(self.environment, Path.home())
+
+    def unlock(self, document: Document) -> Plaintext:
+        """Return a document's data key; where none opens it, say whose identity would."""
+        found = self.identities
+        try:
+            return documents.open_data_key(document, found.identities)
+        except NoIdentityError as error:
+            raise NoIdentityError(error.problem, hint=self._hint(document, error)) from None
+
+    def _hint(self, document: Document, error: NixsecretsError) -> str:
+        fleet = open_repository(self.root, self.paths).fleet
+        names = ", ".join(names_of(fleet, label) for label in document.recipients)
+        refused = [f"not used: {words}" for words in self.identities.refused]
+        return "; ".join((f"it is wrapped for {names}", error.hint or "", *refused))
+
+
+def find_app(*, host_identity: bool = False) -> App:
+    """Return the call for the fleet that the working directory lies in.
+
+    Raises:
+        RepositoryError: there is neither a manifest nor a policy on the way up.
+    """
+    here = Path.cwd()
+    for name in (str(MANIFEST), _POLICY):
+        for folder in (here, *here.parents):
+            if (folder / name).is_file():
+                return App(folder, host_identity=host_identity)
+    raise RepositoryError(f"no {MANIFEST} and no {_POLICY} here or above", hint="nixsecrets init")
+
+
+def new_app() -> App:
+    """Return the call for a repository that is to become a fleet: git's, else this folder."""
+    here = Path.cwd()
+    return App(git.find_root(here) or here)
+
+
+def tell(words: str) -> None:
+    """Say something beside the result, on stderr."""
+    click.echo(f"nixsecrets: {printable(words)}", err=True)
+
+
+def write_value(value: Plaintext) -> None:
+    """Print a value: exact bytes into a pipe, with a newline behind it on a terminal."""
+    content = value.reveal()
+    ends = b"\n" if sys.stdout.isatty() and not content.endswith(b"\n") else b""
+    sys.stdout.buffer.write(content + ends)
+    sys.stdout.buffer.flush()
+
+
+def in_color() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def absolute(file: Path) -> Path:
+    """Return a file that the user named relative to the working directory."""
+    return file.absolute()
+
+
+def read_file(file: Path) -> bytes:
+    """Return a file that the user named, in or outside the repository.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from None
+
+
+def path_in(app: App, file: Path) -> PurePosixPath:
+    """Return a file that the user named as a path of the repository.
+
+    Raises:
+        UsageError: it lies outside.
+    """
+    absolute = (Path.cwd() / file).parent.resolve() / file.name
+    if not absolute.is_relative_to(app.root.resolve()):
+        raise UsageError(f"{file} lies outside the repository {app.root}")
+    return PurePosixPath(absolute.relative_to(app.root.resolve()))
+
+
+def parse_recipient_argument(text: str) -> tuple[Recipient, ...]:
+    """Return the recipients that an argument is, or that the file it names holds."""
+    if text.startswith(("age1", "ssh-")):
+        return (parse_recipient(text),)
+    try:
+        return parse_recipients(read_file(Path(text)).decode("utf-8", "replace"))
+    except NixsecretsError as error:
+        raise error.within(text) from None
+
+
+def user_name(app: App) -> str:
+    """Return the user's name, for the first admin.
+
+    Raises:
+        UsageError: the environment does not tell it.
+    """
+    name = app.environment.get("USER") or app.environment.get("LOGNAME")
+    if not name:
+        raise UsageError("nothing tells your user name", hint="give --admin NAME")
+    return name
+
+
+def demo_directory(asked: Path | None) -> Path:
+    """Return an empty folder for the demo: the one asked for, which may be missing, or a new one.
+
+    Raises:
+        UsageError: it holds something.
+    """
+    if asked is None:
+        return transaction.temporary_directory("nixsecrets-demo-")
+    if asked.exists() and any(asked.iterdir()):
+        raise UsageError(f"{asked} is not empty", hint="name a folder that does not exist")
+    return asked.resolve()
+
+
+def demo_environment(directory: Path) -> Mapping[str, str]:
+    """Return an environment with a home of its own: no identities or settings of the user."""
+    foreign = ("SOPS_", "GIT_", "XDG_", "NIX_SSHOPTS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    home = directory / "home"
+    kept.update(
+        HOME=str(home),
+        USER="miscguy",
+        XDG_CONFIG_HOME=str(home / ".config"),
+        SOPS_AGE_KEY_FILE=str(home / ".config/sops/age/keys.txt"),
+        GIT_CONFIG_NOSYSTEM="1",
+        GIT_CONFIG_GLOBAL=os.devnull,
+        GIT_AUTHOR_NAME="miscguy",
+        GIT_AUTHOR_EMAIL="miscguy@example.org",
+        GIT_COMMITTER_NAME="miscguy",
+        GIT_COMMITTER_EMAIL="miscguy@example.org",
+    )
+    return kept

@@ -1,0 +1,83 @@
+"""Show a plan, have it confirmed, apply it, stage what is new, run what follows."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+
+import click
+
+from nixsecrets.change import FollowUp, Plan
+from nixsecrets.cli.app import App, in_color, tell
+from nixsecrets.errors import ProgramError, RepositoryError
+from nixsecrets.report import json, text
+from nixsecrets.system import git, process, terminal, transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the user said about the plan beforehand."""
+
+    dry_run: bool
+    yes: bool
+    as_json: bool
+
+
+def consent_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command `--dry-run`, `--yes` and `--json`, handed over as one `consent`."""
+
+    @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+    @click.option("-y", "--yes", is_flag=True, help="Apply the plan without asking.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+    @wraps(command)
+    def with_consent(*, dry_run: bool, yes: bool, as_json: bool, **others: object) -> None:
+        command(consent=Consent(dry_run, yes, as_json), **others)
+
+    return with_consent
+
+
+def carry_out(app: App, plan: Plan, consent: Consent) -> None:
+    """Take a plan from its showing to its end.
+
+    Raises:
+        RepositoryError: git ignores a path of it; nothing was written.
+        UsageError: nobody can be asked and `--yes` was not given.
+    """
+    _refuse_ignored(app, plan)
+    render = json.render_plan(plan) if consent.as_json else text.render_plan(plan, color=in_color())
+    click.echo(render)
+    if consent.dry_run or plan.empty:
+        return
+    if not consent.yes and not terminal.confirm("apply?"):
+        tell("nothing was changed")
+        raise click.Abort
+    transaction.apply(app.root, app.state, plan)
+    if app.in_git:
+        git.stage(app.root, [c.path for c in plan.changes if c.before is None])
+    for export in plan.exports:
+        tell(f"wrote {export.file}: {export.what}")
+    for follow_up in plan.follow_ups:
+        _follow(app, follow_up)
+
+
+def _refuse_ignored(app: App, plan: Plan) -> None:
+    if not app.in_git:
+        return
+    written = [change.path for change in plan.changes if change.after is not None]
+    for found in git.ignored(app.root, written):
+        raise RepositoryError(
+            f"{found.path} is ignored by git ({found.source}:{found.line}: {found.pattern}), "
+            "so that neither a flake nor a commit would see it",
+            hint=f"take that line out of {found.source}, or add `!/{found.path}` below it",
+        )
+
+
+def _follow(app: App, follow_up: FollowUp) -> None:
+    """Run a program after the change stands; where it fails, the command is told."""
+    try:
+        process.output(follow_up.arguments, cwd=app.root)
+    except ProgramError as error:
+        command = shlex.join(follow_up.arguments)
+        tell(f"the change stands; what follows did not run ({error.problem}): {command}")
+        return
+    tell(f"done: {follow_up.why}")

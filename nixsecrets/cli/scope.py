@@ -1,0 +1,74 @@
+"""The options that say whose secret a name means."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+
+import click
+
+from nixsecrets.cli.app import App, path_in
+from nixsecrets.errors import UsageError
+from nixsecrets.fleet.address import Leaves, Place, Purpose, ScopeChoice, candidates, locate
+from nixsecrets.fleet.load import Repository
+from nixsecrets.fleet.model import InFile, InGroup, OnHost, Shared
+from nixsecrets.fleet.names import parse_group_name, parse_host_name
+from nixsecrets.plans import documents
+
+Choose = Callable[[App], ScopeChoice | None]
+
+
+def scope_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command --host, --group, --shared and --file, handed over as one `choose`."""
+
+    @click.option("--host", metavar="HOST", help="The host's own secret.")
+    @click.option("--group", metavar="GROUP", help="The group's secret.")
+    @click.option("--shared", is_flag=True, help="The secret of every host.")
+    @click.option(
+        "--file", metavar="DOCUMENT", type=click.Path(path_type=Path), help="In this document."
+    )
+    @wraps(command)
+    def with_scope(
+        *, host: str | None, group: str | None, shared: bool, file: Path | None, **others: object
+    ) -> None:
+        given = [
+            option
+            for option, value in (
+                ("--host", host),
+                ("--group", group),
+                ("--shared", shared),
+                ("--file", file),
+            )
+            if value
+        ]
+        if len(given) > 1:
+            raise UsageError(f"{' and '.join(given)} were given, and a secret has one scope")
+
+        def choose(app: App) -> ScopeChoice | None:
+            if host:
+                return OnHost(parse_host_name(host))
+            if group:
+                return InGroup(parse_group_name(group))
+            if file:
+                return InFile(path_in(app, file))
+            return Shared() if shared else None
+
+        command(choose=choose, **others)
+
+    return with_scope
+
+
+def find_place(
+    app: App, repository: Repository, name: str, choose: Choose, purpose: Purpose
+) -> Place:
+    """Return what a name and the options mean; documents are looked into only where needed."""
+
+    def leaves() -> Leaves:
+        known = dict(documents.sealed(repository))
+        own = app.this_machine(repository)
+        return Leaves(
+            tuple(path for path in candidates(repository.fleet, own, known) if path in known),
+            lambda path, keys: known[path].has_leaf(keys),
+            lambda path: documents.names(known[path]),
+        )
+
+    return locate(repository.fleet, name, choose(app), purpose, leaves)

@@ -1,0 +1,8 @@
+{
+  programs.git = {
+    enable = true;
+    userName = "miscguy";
+  };
+
+  home.stateVersion = "25.05";
+}
