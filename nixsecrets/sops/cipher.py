@@ -25,6 +25,11 @@ def looks_sealed(spelled: str) -> bool:
     return spelled.startswith(_PREFIX)
 
 
+def holds_sealed(content: bytes) -> bool:
+    """Say whether a text has a sealed leaf in it, whole or cut off."""
+    return _PREFIX.encode() in content
+
+
 def spelled_type(spelled: str) -> str | None:
     """Return what stands behind `type:` of a sealed leaf, None where `spelled` is none."""
     match = _SPELLING.fullmatch(spelled)

@@ -11,6 +11,7 @@ from nixsecrets.sops import mac
 from nixsecrets.sops.cipher import (
     DATA_KEY_BYTES,
     Cipher,
+    holds_sealed,
     looks_sealed,
     path_aad,
     spelled_type,
@@ -20,7 +21,7 @@ from nixsecrets.sops.rules import Selection, SelectionKind
 from nixsecrets.sops.scalars import canonical
 from nixsecrets.sops.stores import yaml, yaml_edit, yaml_metadata
 from nixsecrets.sops.stores.yaml_edit import Scalar
-from nixsecrets.sops.stores.yaml_text import YamlText
+from nixsecrets.sops.stores.yaml_text import METADATA_KEY, YamlText
 from nixsecrets.sops.tree import (
     Comment,
     Empty,
@@ -33,6 +34,8 @@ from nixsecrets.sops.tree import (
     keys_of,
 )
 
+_KEEPS_ITSELF = SelectionKind.UNENCRYPTED_COMMENT_REGEX
+"""The rule by which a comment speaks for itself too (sops `sops.go`, `shouldBeEncrypted`)."""
 COMMENT_RULES = (
     SelectionKind.ENCRYPTED_COMMENT_REGEX,
     SelectionKind.UNENCRYPTED_COMMENT_REGEX,
@@ -132,8 +135,11 @@ def parse(content: bytes) -> Document:
 
     Raises:
         RepositoryError: it is no YAML, or holds no sops metadata.
+        IntegrityError: the same of a text with sealed leaves, or a part of the metadata is gone.
     """
     parsed = yaml.parse(content)
+    if parsed.metadata is None and holds_sealed(content):
+        raise IntegrityError("holds sealed values and no sops metadata: it was cut off")
     if parsed.metadata is None:
         raise RepositoryError("is not encrypted: it has no sops metadata")
     return Document(parsed, parse_metadata(parsed.metadata))
@@ -188,9 +194,11 @@ def plain_text(opened: OpenDocument) -> Plaintext:
             case Leaf():
                 scalar = Scalar(one.kind or LeafType.STR, one.value.reveal())
                 edits.append(yaml_edit.respell_leaf(parsed, one.item, scalar))
+    comments = [one.item for one in opened.items if isinstance(one.item, Comment) and one.value]
+    edits += yaml_edit.restore_empty_lists(parsed, comments)
     content = yaml_edit.apply(parsed, edits)
     is_empty = not parsed.roots[0].flow and all(
-        isinstance(one.item, Comment) for one in opened.items
+        entry.path[0] == METADATA_KEY for entry in parsed.entries
     )
     return Plaintext(content + b"{}\n" if is_empty else content)
 
@@ -200,7 +208,10 @@ def items_with_rule(tree: Tree, selection: Selection) -> Iterator[tuple[Item, bo
     active = active_comments(tree) if selection.kind in COMMENT_RULES else {}
     for position, item in enumerate(tree):
         keys = keys_of(item.container if isinstance(item, Comment) else item.path)
-        yield item, selection.encrypts(keys, active.get(position, ()))
+        comments = active.get(position, ())
+        if isinstance(item, Comment) and selection.kind is _KEEPS_ITSELF:
+            comments = (*comments, item.text)
+        yield item, selection.encrypts(keys, comments)
 
 
 def open_items(document: Document, cipher: Cipher) -> Iterator[Opened]:

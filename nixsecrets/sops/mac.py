@@ -39,8 +39,9 @@ def verify(code: str, sealed: str, cipher: Cipher, lastmodified: str) -> None:
     hint = "look at the file's last changes (git log -p); sops calls this a MAC mismatch"
     if not sealed:
         raise IntegrityError("the document has no MAC", hint=hint)
+    aad = _aad(lastmodified)
     try:
-        _, stored = cipher.open(sealed, _aad(lastmodified))
+        _, stored = cipher.open(sealed, aad)
     except IntegrityError:
         raise IntegrityError("the MAC or `lastmodified` was changed", hint=hint) from None
     if stored != Plaintext(code.encode()):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from nixsecrets.age.keywrap import Stanza
-from nixsecrets.errors import RepositoryError
+from nixsecrets.errors import IntegrityError, RepositoryError
 from nixsecrets.sops.rules import Selection, SelectionKind, parse_selection
 
 Value = str | int | float | bool | None | tuple["Value", ...] | Mapping[str, "Value"]
@@ -16,6 +16,7 @@ VERSION = "3.13.3"
 
 _FOREIGN_LISTS = ("pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "hckms")
 _SELECTION_FIELDS = tuple(kind.value for kind in SelectionKind)
+_EVERYWHERE = ("lastmodified", "mac", "version")
 _VERSION = re.compile(r"\d+\.\d+\.\d+.*", re.ASCII)
 
 
@@ -28,7 +29,7 @@ class Metadata:
         selection: which leaves are encrypted.
         mac_only_encrypted: values in clear are no part of the MAC.
         lastmodified: RFC 3339 instant as it stands.
-        mac: the sealed MAC as it stands; empty where it is missing.
+        mac: the sealed MAC as it stands; it may be empty.
         version: of the sops that wrote it, `a.b.c`.
         others: every further field as it stands (key entries of other services among them).
         order: names of all fields in file order.
@@ -58,7 +59,11 @@ def parse_metadata(fields: Mapping[str, Value]) -> Metadata:
     Raises:
         RepositoryError: a field has a shape that sops does not write, or the data key is split
             over several groups (Shamir), which is not supported yet.
+        IntegrityError: a field that every document has is missing.
     """
+    for name in _EVERYWHERE:
+        if name not in fields:
+            raise IntegrityError(f"`{name}` is missing in the sops metadata: it was cut off")
     selection = parse_selection(
         {name: _text(fields, name) for name in _SELECTION_FIELDS if fields.get(name)}
     )

@@ -11,7 +11,7 @@ from nixsecrets.sops.tree import LeafType
 
 _INT = re.compile(rb"[+-]?[0-9]+")
 _FLOAT = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_HEX_FLOAT = re.compile(rb"[+-]?0[xX][0-9a-fA-F]*\.?[0-9a-fA-F]*[pP][+-]?[0-9]+")
+_HEX_FLOAT = re.compile(rb"[+-]?0[xX]([0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+")
 _NOT_FINITE = re.compile(rb"[+-]?(inf|infinity)|nan", re.IGNORECASE)
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)", re.ASCII
@@ -19,6 +19,7 @@ _TIME = re.compile(
 _TRUE = frozenset((b"1", b"t", b"T", b"TRUE", b"true", b"True"))
 _FALSE = frozenset((b"0", b"f", b"F", b"FALSE", b"false", b"False"))
 _INT64 = range(-(2**63), 2**63)
+_INT64_DIGITS = 19
 
 
 def canonical(kind: LeafType, content: bytes) -> bytes:
@@ -57,17 +58,28 @@ def canonical_time(text: str) -> str | None:
 
 
 def _int(content: bytes) -> bytes | None:
-    if _INT.fullmatch(content) and int(content) in _INT64:
-        return b"%d" % int(content)
+    if _INT.fullmatch(content) and len(content.lstrip(b"+-0")) <= _INT64_DIGITS:
+        number = int(content)
+        return b"%d" % number if number in _INT64 else None
     return None
 
 
 def _float(content: bytes) -> bytes | None:
-    if _FLOAT.fullmatch(content) or _NOT_FINITE.fullmatch(content):
+    if _NOT_FINITE.fullmatch(content):
         return float_bytes(float(content))
-    if _HEX_FLOAT.fullmatch(content):
-        return float_bytes(float.fromhex(content.decode()))
-    return None
+    number = float("inf")
+    if _FLOAT.fullmatch(content):
+        number = float(content)
+    elif _HEX_FLOAT.fullmatch(content):
+        number = _hexadecimal(content.decode())
+    return None if abs(number) == float("inf") else float_bytes(number)
+
+
+def _hexadecimal(text: str) -> float:
+    try:
+        return float.fromhex(text)
+    except OverflowError:
+        return float("inf")
 
 
 def _bool(content: bytes) -> bytes | None:

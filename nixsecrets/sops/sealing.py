@@ -84,14 +84,15 @@ def set_value(opened: OpenDocument, path: KeyPath, value: Plaintext, now: dateti
     if value and _will_encrypt(document, path, placing):
         sealed = cipher.seal(value, LeafType.STR.value, path_aad(keys_of(path)))
         scalar = Scalar(LeafType.STR, sealed.encode())
-    content = _restamp(document, cipher, placing(scalar), now)
+    edit = placing(scalar)
+    content = _restamp(document, cipher, edit, now)
     after = open_document(parse(content), opened.data_key)
     found = after.find(path)
     if found is None or found.value != value:
         raise AssertionError(_NOT_AS_MEANT)
     _check_values(
-        [one for one in opened.items if not _gives_way(one, path)],
-        [one for one in after.items if not _gives_way(one, path)],
+        [one for one in opened.items if not _gives_way(one, path, edit)],
+        [one for one in after.items if not _is_at(one, path)],
     )
     return content
 
@@ -169,7 +170,8 @@ def _seated(parsed: YamlText, selection: Selection) -> YamlText:
         RepositoryError: a rule about comments would choose other leaves then.
     """
     before = list(items_with_rule(parsed.tree, selection))
-    comments = [item for item, encrypted in before if encrypted and isinstance(item, Comment)]
+    heeded = selection.kind in COMMENT_RULES
+    comments = [item for item, sealed in before if isinstance(item, Comment) and (sealed or heeded)]
     edits = list(seat_comments(parsed, comments))
     if not edits:
         return parsed
@@ -177,9 +179,8 @@ def _seated(parsed: YamlText, selection: Selection) -> YamlText:
     after = items_with_rule(seated.tree, selection)
     if _chosen(before) != _chosen(after):
         raise RepositoryError(
-            f"`{selection.kind.value}` needs every comment on a line of its own directly above"
-            " what it speaks for",
-            line=comments[0].line,
+            f"`{selection.kind.value}` needs each comment above what it speaks for, or behind it",
+            line=parsed.text.count("\n", 0, edits[0].start) + 1,
         )
     return seated
 
@@ -280,13 +281,21 @@ def _restamp(document: Document, cipher: Cipher, edit: Edit, now: datetime) -> b
     return yaml_edit.apply(changed.parsed, yaml_metadata.stamp_metadata(changed.parsed, fields))
 
 
-def _gives_way(opened: Opened, path: KeyPath) -> bool:
-    """Say whether an item is the leaf at `path`, or was empty where mappings now lead to it."""
+def _is_at(opened: Opened, path: KeyPath) -> bool:
     item = opened.item
-    if not isinstance(item, Leaf) or item.document:
-        return False
+    return isinstance(item, Leaf) and item.path == path and not item.document
+
+
+def _gives_way(opened: Opened, path: KeyPath, edit: Edit) -> bool:
+    """Say whether an item goes when a leaf comes to `path`.
+
+    That is the old leaf, what was empty where mappings now lead to it, and comments within that.
+    """
+    item = opened.item
+    if isinstance(item, Comment):
+        return item.span.start in range(edit.start, edit.end)
     is_above = isinstance(item.kind, Empty) and item.path == path[: len(item.path)]
-    return item.path == path or is_above
+    return not item.document and (item.path == path or is_above)
 
 
 def _check_values(before: Iterable[Opened], after: Iterable[Opened]) -> None:

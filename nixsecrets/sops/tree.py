@@ -1,6 +1,6 @@
 """A document's content as an ordered run of typed leaves and comments, each with its key path."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -67,6 +67,7 @@ class Comment:
         span: from the mark to the end of the line, or the whole list item that stands for it.
         document: position in a stream of documents, from 0.
         line: 1-based.
+        behind: path of the entry that stands before it on its line, None: nothing does.
     """
 
     container: KeyPath
@@ -75,6 +76,7 @@ class Comment:
     span: Span
     document: int
     line: int
+    behind: KeyPath | None = None
 
 
 Item = Leaf | Comment
@@ -93,28 +95,39 @@ def leaves(tree: Iterable[Item]) -> Iterator[Leaf]:
 def active_comments(tree: Tree) -> Mapping[int, tuple[str, ...]]:
     """Return for each item's position in `tree` the comments that speak for it.
 
-    Those are the run of comments directly before the item in its container, and the runs before
-    each of its ancestors; of a comment, the comments of its run above it and its ancestors' runs.
+    Those are the run of comments directly before the item in its container, with the one behind
+    it on its line, and the runs before each of its ancestors; of a comment, the comments of its
+    run above it and its ancestors' runs (sops `sops.go`, `walkBranch`).
     """
-    runs: dict[KeyPath, list[str]] = {}
-    entered: dict[KeyPath, tuple[str, ...]] = {}
+    runs: dict[tuple[int, KeyPath], list[str]] = {}
+    entered: dict[tuple[int, KeyPath], tuple[str, ...]] = {}
     result: dict[int, tuple[str, ...]] = {}
-    for position, item in enumerate(tree):
+    for position in _heard_order(tree):
+        item = tree[position]
         holder = item.container if isinstance(item, Comment) else item.path
+        texts: list[str] = []
         for depth in range(len(holder)):
-            _enter(holder[: depth + 1], runs, entered)
-        inherited = [entered[holder[: depth + 1]] for depth in range(len(holder))]
-        texts = [text for run in inherited for text in run]
+            place = item.document, holder[: depth + 1]
+            if place not in entered:
+                run = runs.pop((item.document, holder[:depth]), ())
+                entered[place] = tuple(run)
+            texts += entered[place]
         if isinstance(item, Comment):
-            run = runs.setdefault(item.container, [])
+            run = runs.setdefault((item.document, item.container), [])
             texts += run
             run.append(item.text)
         result[position] = tuple(texts)
     return result
 
 
-def _enter(
-    path: KeyPath, runs: dict[KeyPath, list[str]], entered: dict[KeyPath, tuple[str, ...]]
-) -> None:
-    if path not in entered:
-        entered[path] = tuple(runs.pop(path[:-1], ()))
+def _heard_order(tree: Tree) -> Sequence[int]:
+    """Return positions with each comment behind a leaf on its line moved before that leaf."""
+    order = list(range(len(tree)))
+    for position in range(1, len(tree)):
+        if _speaks_for(tree[position], tree[position - 1]):
+            order[position - 1], order[position] = position, position - 1
+    return order
+
+
+def _speaks_for(item: Item, before: Item) -> bool:
+    return isinstance(item, Comment) and isinstance(before, Leaf) and item.behind == before.path

@@ -5,7 +5,8 @@ Events of libyaml (the parser that go-yaml was ported from) give the places.
 
 import yaml
 
-from nixsecrets.errors import RepositoryError
+from nixsecrets.errors import IntegrityError, RepositoryError
+from nixsecrets.sops.cipher import holds_sealed
 from nixsecrets.sops.stores.yaml_reader import Reader
 from nixsecrets.sops.stores.yaml_text import YamlText
 
@@ -19,6 +20,7 @@ def parse(content: bytes) -> YamlText:
         RepositoryError: with line and column, where the text is no YAML that sops would take:
             not UTF-8, a list or a scalar at top, a mapping key that is no string, a key twice,
             an anchor or an alias.
+        IntegrityError: a text with sealed leaves is no YAML: it was cut off or merged by hand.
     """
     try:
         text = content.decode()
@@ -33,9 +35,10 @@ def parse(content: bytes) -> YamlText:
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         problem = error.problem or "is not YAML"
+        kind = IntegrityError if holds_sealed(content) else RepositoryError
         if place is None:
-            raise RepositoryError(problem) from None
-        raise RepositoryError(problem, line=place.line + 1, column=place.column + 1) from None
+            raise kind(problem) from None
+        raise kind(problem, line=place.line + 1, column=place.column + 1) from None
     except yaml.YAMLError:
         raise RepositoryError("holds characters that YAML does not allow") from None
     return reader.result()

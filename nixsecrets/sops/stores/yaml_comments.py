@@ -55,7 +55,7 @@ def find_comments(text: str, gaps: Sequence[Gap], entries: Sequence[Placed]) -> 
             before = entries[position - 1] if position else None
             after = entries[position] if position < len(entries) else None
             own, *others = _containers(text, match.start(), before, after)
-            near = before or after
+            near, alone = before or after, is_alone(text, match.start())
             yield Comment(
                 container=own,
                 others=tuple(others),
@@ -63,6 +63,7 @@ def find_comments(text: str, gaps: Sequence[Gap], entries: Sequence[Placed]) -> 
                 span=Span(match.start(), match.end()),
                 document=near.document if near else 0,
                 line=line,
+                behind=None if before is None or alone else before.path,
             )
 
 

@@ -1,11 +1,11 @@
 """Edits of a YAML document that touch one thing and leave every other character alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from nixsecrets.errors import RepositoryError
-from nixsecrets.sops.stores.yaml_spelling import is_string_in_yaml_1_1, spell, spell_key
 from nixsecrets.sops.cipher import spelled_type
+from nixsecrets.sops.stores.yaml_spelling import is_string_in_yaml_1_1, spell, spell_key
 from nixsecrets.sops.stores.yaml_text import METADATA_KEY, Entry, YamlText
 from nixsecrets.sops.tree import Comment, Empty, KeyPath, Leaf, LeafType
 from nixsecrets.textedit import Edit, apply_edits, line_end, line_start
@@ -47,6 +47,19 @@ def clear_comment(parsed: YamlText, comment: Comment, text: str) -> Edit:
     return Edit(start, comment.span.end, "#" + text)
 
 
+def restore_empty_lists(parsed: YamlText, comments: Iterable[Comment]) -> Iterator[Edit]:
+    """Yield the edits that keep a list a list of which all items are comments that sops wrote."""
+    listed: dict[tuple[int, KeyPath], list[Comment]] = {}
+    for comment in comments:
+        if parsed.text[comment.span.start] != "#":
+            listed.setdefault((comment.document, comment.container), []).append(comment)
+    for (document, path), items in listed.items():
+        if (document, (*path, len(items))) not in parsed.places:
+            column = parsed.places[document, (*path, 0)].column + 2
+            end = items[-1].span.end
+            yield Edit(end, end, f"{parsed.newline}{' ' * column}[]")
+
+
 def quote_keys(parsed: YamlText) -> Iterable[Edit]:
     """Yield the edits that quote the mapping keys which a YAML 1.1 reader takes for no string."""
     for entry in parsed.entries:
@@ -64,18 +77,16 @@ def put(parsed: YamlText, entry: Entry, spelled: str) -> Edit:
     spelled = spelled.replace("\n", newline)
     if "\n" in spelled and entry.end == len(text):
         spelled += newline
-    old = text[entry.value : entry.end]
-    if old:
-        kept = old[len(old.rstrip("\r\n")) :]
-        return Edit(entry.value, entry.end, spelled + (newline if _keeps(old) else kept))
-    if entry.value == entry.key_end and isinstance(entry.path[-1], str):
+    start, old = entry.value, text[entry.value : entry.end]
+    if not old and start == entry.key_end and isinstance(entry.path[-1], str):
         glue = ": " if entry.flow else f"{newline}{' ' * entry.column}: "
-        return Edit(entry.value, entry.value, glue + spelled)
-    start = entry.value
+        return Edit(start, start, glue + spelled)
     if spelled.startswith(newline):
         start = len(text[:start].rstrip(" "))
-    blank = "" if text[start - 1].isspace() or spelled.startswith(newline) else " "
-    return Edit(start, entry.value, blank + spelled)
+    elif not old and not text[start - 1].isspace():
+        spelled = " " + spelled
+    kept = old[len(old.rstrip("\r\n")) :]
+    return Edit(start, entry.end, spelled + (newline if _keeps(old) else kept))
 
 
 def insert_leaf(parsed: YamlText, path: KeyPath, scalar: Scalar) -> Edit:
@@ -203,7 +214,7 @@ def _check_parent(parsed: YamlText, prefix: KeyPath, path: KeyPath) -> None:
             if leaf.kind in (Empty.MAPPING, Empty.NULL):
                 return
             raise RepositoryError(f"{_words(prefix)} is a value: nothing can stand below it")
-    if (0, (*prefix, 0)) in parsed.places:
+    if (0, (*prefix, 0)) in parsed.places and isinstance(path[len(prefix)], str):
         raise RepositoryError(f"{_words(prefix)} is a list: {_words(path)} cannot stand below it")
 
 

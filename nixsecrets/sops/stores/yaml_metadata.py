@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from nixsecrets.sops.metadata import Value
 from nixsecrets.sops.stores.yaml_edit import after_lines, cut_entry, insert_lines, put
 from nixsecrets.sops.stores.yaml_spelling import spell, spell_key
-from nixsecrets.sops.stores.yaml_text import METADATA_KEY, Entry, YamlText
+from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT, METADATA_KEY, Entry, YamlText
 from nixsecrets.sops.tree import LeafType
 from nixsecrets.textedit import Edit, line_start
 
@@ -47,15 +47,14 @@ def cut_metadata(parsed: YamlText) -> list[Edit]:
 
 def _append(parsed: YamlText, fields: Mapping[str, Value]) -> Edit:
     root = parsed.roots[0] if parsed.roots else None
-    indent = parsed.indent
     if root is None:
-        return insert_lines(parsed, len(parsed.text), _render(fields, 0, indent))
+        return insert_lines(parsed, len(parsed.text), _render(fields, 0))
     if not root.flow:
-        return insert_lines(parsed, root.close, _render(fields, root.column, indent))
+        return insert_lines(parsed, root.close, _render(fields, root.column))
     if parsed.entries:
         last = [entry for entry in parsed.entries if len(entry.path) == 1][-1]
         return Edit(last.end, last.end, f", {METADATA_KEY}: {_flow(fields)}")
-    lines = _render(fields, 0, indent).rstrip("\n").replace("\n", parsed.newline)
+    lines = _render(fields, 0).rstrip("\n").replace("\n", parsed.newline)
     alone = line_start(parsed.text, root.span.start) == root.span.start
     head = "" if alone else parsed.newline
     return Edit(root.span.start, root.span.end, head + lines)
@@ -101,9 +100,9 @@ def _add(parsed: YamlText, last: Entry, new: Mapping[str, Value], indent: int) -
     return insert_lines(parsed, after_lines(parsed.text, last.end), lines)
 
 
-def _render(fields: Mapping[str, Value], column: int, indent: int) -> str:
+def _render(fields: Mapping[str, Value], column: int) -> str:
     head = " " * column + f"{METADATA_KEY}:\n"
-    return head + "".join(_block_lines(fields, column + indent, indent))
+    return head + "".join(_block_lines(fields, column + DEFAULT_INDENT, DEFAULT_INDENT))
 
 
 def _block_lines(value: Mapping[str, Value], column: int, indent: int) -> Iterable[str]:

@@ -85,11 +85,11 @@ def _timestamp(text: str) -> Typed | None:
     year, month, day = (int(part) for part in match.group(1, 2, 3))
     hour, minute, second = (int(part) for part in _clock(match))
     zone = match[8] or "Z"
-    if not 1 <= month <= 12 or not 1 <= day <= monthrange(year + 400, month)[1]:  # noqa: PLR2004
+    if not 1 <= month <= 12 or not 1 <= day <= monthrange(year + 400, month)[1]:  # noqa: PLR2004  # the calendar
         return None
     if hour > 23 or minute > 59 or second > 59:  # noqa: PLR2004  # the clock
         return None
-    if zone != "Z" and (int(zone[1:3]) > 24 or int(zone[4:]) > 59):  # noqa: PLR2004
+    if zone != "Z" and (int(zone[1:3]) > 24 or int(zone[4:]) > 59):  # noqa: PLR2004  # Go's limits
         return None
     fraction = (match[7] or match[12] or "")[:9].rstrip("0")
     zone = "Z" if zone in ("+00:00", "-00:00") else zone

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from nixsecrets.sops.stores.yaml_comments import is_alone
+from nixsecrets.sops.stores.yaml_edit import put
+from nixsecrets.sops.stores.yaml_spelling import spell
 from nixsecrets.sops.stores.yaml_text import Entry, YamlText
 from nixsecrets.sops.tree import Comment, KeyPath, Leaf, LeafType, leaves
 from nixsecrets.textedit import Edit, line_end, line_start
@@ -18,7 +20,8 @@ def seat_comments(parsed: YamlText, comments: Iterable[Comment]) -> Iterator[Edi
     """Yield the edits that move those comments that do not stand in a seat yet.
 
     An empty comment in a list becomes one blank: sops takes it for an item of the list, and an
-    empty text cannot be sealed.
+    empty text cannot be sealed. Values without text are spelled out, of mappings only those with a
+    tag: sops takes a comment near one for another place.
 
     Args:
         parsed: a single document without metadata.
@@ -27,11 +30,13 @@ def seat_comments(parsed: YamlText, comments: Iterable[Comment]) -> Iterator[Edi
     block = tuple(entry for entry in parsed.entries if not entry.flow)
     scalars = frozenset(leaf.path for leaf in leaves(parsed.tree) if _is_scalar(leaf))
     seating = _Seating(parsed, block, tuple(entry.start for entry in block), scalars)
-    for comment in comments:
-        if comment.text:
-            yield from seating.seat(comment)
-        elif (comment.document, (*comment.container, 0)) in parsed.places:
-            yield Edit(comment.span.end, comment.span.end, " ")
+    present = tuple(comments)
+    if present:
+        yield from _spell_out(parsed)
+    for comment in present:
+        for edit in seating.seat(comment):
+            if parsed.text[edit.start : edit.end] != edit.replacement:
+                yield edit
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +53,22 @@ class _Seating:
         after = self.block[position] if position < len(self.block) else None
         if before is None:
             return self._at_top(comment, after)
+        if offset > self.parsed.roots[0].close:
+            return self._above(comment, self.parsed.roots[0].close, None)
         inner = after is not None and after.path[: len(before.path)] == before.path
         if is_alone(self.parsed.text, offset):
             if offset < before.end and not inner:
                 return self._above_line_of(before, comment)
-            if self._may_end_list(before, after):
-                return self._directly_above(after, comment)
-            return self._to_column(comment, after)
+            return self._to_column(comment, after, apart=self._may_end_list(before, after))
         if offset < before.end or before.path not in self.scalars:
             return self._above_line_of(before, comment)
-        return ()
+        return (Edit(offset, comment.span.end, _mark(comment, before)),)
 
     def _may_end_list(self, before: Entry, after: Entry | None) -> bool:
-        """Say whether a comment may be taken for the end of a list that has its key's column."""
+        """Say whether a comment may be taken for the end of a list that has its key's column.
+
+        sops does if it follows at once, and a blank line or a line end of Windows comes next.
+        """
         column = after.column if after else self._root_column
         for depth in range(1, len(before.path) + 1):
             path = before.path[:depth]
@@ -73,47 +81,59 @@ class _Seating:
 
     @property
     def _root_column(self) -> int:
-        return self.parsed.roots[0].column if self.parsed.roots else 0
-
-    def _directly_above(self, after: Entry | None, comment: Comment) -> Iterable[Edit]:
-        """Move a comment behind the blank lines that follow it, if there are any."""
-        if after is not None:
-            return self._above_line_of(after, comment)
-        return self._above(comment, self.parsed.roots[0].close, self._root_column)
+        roots = self.parsed.roots
+        return roots[0].column if roots and not roots[0].flow else 0
 
     def _at_top(self, comment: Comment, after: Entry | None) -> Iterable[Edit]:
         text, root = self.parsed.text, self.parsed.roots[0] if self.parsed.roots else None
         if root is not None and root.flow and comment.span.start > root.span.start:
-            return self._above(comment, root.span.start, 0)
+            return self._above(comment, root.span.start, None)
         if is_alone(text, comment.span.start):
             return self._to_column(comment, after)
         return () if after is None else self._above_line_of(after, comment)
 
-    def _to_column(self, comment: Comment, after: Entry | None) -> Iterable[Edit]:
-        text, roots = self.parsed.text, self.parsed.roots
-        if after is None and roots and roots[0].close < comment.span.start:
-            return self._directly_above(None, comment)
+    def _to_column(
+        self, comment: Comment, after: Entry | None, *, apart: bool = False
+    ) -> Iterable[Edit]:
+        """Move a comment to the column of what follows, `apart` by a blank line from the rest."""
+        text = self.parsed.text
         column = after.column if after else self._root_column
         start = line_start(text, comment.span.start)
-        if comment.span.start - start == column:
-            return ()
-        return (Edit(start, comment.span.start, " " * column),)
+        before = text[line_start(text, start - 1) : start].strip()
+        head = self.parsed.newline if apart and before and not before.startswith("#") else ""
+        return (Edit(start, comment.span.end, head + " " * column + _mark(comment, after)),)
 
     def _above_line_of(self, entry: Entry, comment: Comment) -> Iterable[Edit]:
         start = line_start(self.parsed.text, entry.start)
         first = self.block[bisect_left(self.starts, start)]
-        return self._above(comment, start, first.column)
+        return self._above(comment, start, first)
 
-    def _above(self, comment: Comment, offset: int, column: int) -> Iterable[Edit]:
+    def _above(self, comment: Comment, offset: int, entry: Entry | None) -> Iterable[Edit]:
+        """Move a comment to a line of its own at `offset`, where `entry` starts, or a document."""
         text, newline, span = self.parsed.text, self.parsed.newline, comment.span
+        column = entry.column if entry else self._root_column
         head = "" if is_alone(text, offset) else newline
-        line = f"{head}{' ' * column}#{comment.text}{newline}"
+        line = f"{head}{' ' * column}{_mark(comment, entry)}{newline}"
         start, end = span.start, span.end
         if is_alone(text, start):
             start, end = line_start(text, start), line_end(text, start)
         else:
             start = len(text[:start].rstrip(" \t"))
         return (Edit(offset, offset, line), Edit(start, end, ""))
+
+
+def _spell_out(parsed: YamlText) -> Iterator[Edit]:
+    for leaf in leaves(parsed.tree):
+        text = parsed.text[leaf.span.start : leaf.span.end]
+        is_tag = text.startswith("!") and not any(map(str.isspace, text))
+        if (is_tag and not leaf.content) or (not text and isinstance(leaf.path[-1], int)):
+            entry = parsed.places[leaf.document, leaf.path]
+            yield put(parsed, entry, spell(leaf.kind, leaf.content, None))
+
+
+def _mark(comment: Comment, neighbour: Entry | None) -> str:
+    in_list = neighbour is not None and isinstance(neighbour.path[-1], int)
+    return "#" + (comment.text or (" " if in_list else ""))
 
 
 def _is_scalar(leaf: Leaf) -> bool:

@@ -75,6 +75,8 @@ def is_string_in_yaml_1_1(text: str) -> bool:
 
 def quote(text: str) -> str:
     """Return `text` as one line in double quotes, with every character escaped that needs it."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
     return '"' + "".join(_ESCAPES.get(character) or _escape(character) for character in text) + '"'
 
 
@@ -84,7 +86,7 @@ def _escape(character: str) -> str:
     number = ord(character)
     if number < 0x100:  # noqa: PLR2004  # the three lengths of escapes that YAML has
         return f"\\x{number:02X}"
-    return f"\\u{number:04X}" if number < 0x10000 else f"\\U{number:08X}"  # noqa: PLR2004
+    return f"\\u{number:04X}" if number <= 0xFFFF else f"\\U{number:08X}"  # noqa: PLR2004  # the same
 
 
 def _literal(text: str, indent: int) -> str | None:
