@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from nixsecrets.age.recipient import Recipient, parse_recipient, parse_recipients
 from nixsecrets.age.ssh import convert_public_key
-from nixsecrets.age.sshkey import parse_public_key
+from nixsecrets.age.sshkey import holds_private_half, parse_public_key
 from nixsecrets.change import PUBLIC_MODE, Change, Source
 from nixsecrets.errors import NixsecretsError, RepositoryError
 from nixsecrets.fleet.layout import MANIFEST, Layout
@@ -82,16 +83,21 @@ class Repository:
         fleet: read from the files as `changes` leave them.
         sources: the same files' bytes.
         paths: see `Paths`.
+        spoken: the files that say what the fleet is, there or not.
         changes: one a path, in the order in which they were decided.
     """
 
     fleet: Fleet
     sources: Sources
     paths: Paths
+    spoken: frozenset[PurePosixPath]
     changes: Mapping[PurePosixPath, Change] = field(default_factory=dict)
 
     def changed(self, path: PurePosixPath, after: bytes | None, *why: str) -> "Repository":
-        """Return the repository as it is with one file more changed, and the fleet read anew."""
+        """Return the repository as it is with one file more changed, and the fleet read anew.
+
+        A file that is again what it is on disk is no change.
+        """
         current = self.sources.find(path)
         if after == (current.content if current else None):
             return self
@@ -104,10 +110,16 @@ class Repository:
             (*(earlier.why if earlier else ()), *why),
             before.mode if before else PUBLIC_MODE,
         )
-        sources = self.sources.overlaid(path, after)
         changes = {**self.changes, path: change}
-        fleet = interpret(sources) if _speaks_of_fleet(path, self.fleet) else self.fleet
-        return replace(self, fleet=fleet, sources=sources, changes=changes)
+        if after == (before.content if before else None):
+            del changes[path]
+        changed = replace(self, sources=self.sources.overlaid(path, after), changes=changes)
+        return changed.interpreted() if path in self.spoken else changed
+
+    def interpreted(self) -> "Repository":
+        """Return the repository with its fleet read from the files as they are now."""
+        fleet = interpret(self.sources)
+        return replace(self, fleet=fleet, spoken=_files_of(fleet))
 
 
 def open_repository(root: Path, paths: Paths) -> Repository:
@@ -116,8 +128,7 @@ def open_repository(root: Path, paths: Paths) -> Repository:
     Raises:
         RepositoryError: one of them is wrong; its place is told.
     """
-    sources = Sources(root)
-    return Repository(interpret(sources), sources, paths)
+    return Repository(Fleet(), Sources(root), paths, frozenset()).interpreted()
 
 
 def interpret(sources: Sources) -> Fleet:
@@ -138,8 +149,11 @@ def interpret(sources: Sources) -> Fleet:
     return Fleet(manifest.joined(known, people), policy, manifest_source is not None)
 
 
+@lru_cache(maxsize=4096)
 def parse_host_key(line: str) -> HostKey:
     """Return what a host's key file says: an `ssh-ed25519` line or an `age1…` recipient.
+
+    Remembered, since a plan reads the fleet anew whenever it has changed what the fleet is.
 
     Raises:
         RepositoryError: it is neither; with the reason.
@@ -152,10 +166,11 @@ def parse_host_key(line: str) -> HostKey:
     return HostKey(convert_public_key(public_key), public_key.line)
 
 
-def _speaks_of_fleet(path: PurePosixPath, fleet: Fleet) -> bool:
-    keys = {fleet.layout.host_key(host.name) for host in fleet.hosts}
-    keys |= {fleet.layout.person_key(person.name) for person in fleet.people}
-    return path in (MANIFEST, fleet.layout.policy) or path in keys
+def _files_of(fleet: Fleet) -> frozenset[PurePosixPath]:
+    layout = fleet.layout
+    hosts = (layout.host_key(host.name) for host in fleet.hosts)
+    people = (layout.person_key(person.name) for person in fleet.people)
+    return frozenset((MANIFEST, layout.policy, *hosts, *people))
 
 
 def _policy(sources: Sources, layout: Layout) -> Policy | None:
@@ -163,7 +178,7 @@ def _policy(sources: Sources, layout: Layout) -> Policy | None:
     if source is None:
         return None
     try:
-        return parse_policy(source.content)
+        return replace(parse_policy(source.content), folder=layout.policy.parent)
     except NixsecretsError as error:
         raise error.within(layout.policy) from None
 
@@ -174,9 +189,27 @@ def _host_key(sources: Sources, layout: Layout, host: HostName) -> HostKey | Non
     if source is None:
         return None
     try:
-        return parse_host_key(_ascii(source))
+        return _only_line(_text(source))
     except NixsecretsError as error:
         raise error.within(path) from None
+
+
+def _only_line(text: str) -> HostKey:
+    """Return what the one line says that is neither blank nor a comment."""
+    lines = [
+        (number, line)
+        for number, line in enumerate(text.split("\n"), start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not lines:
+        raise RepositoryError("there is no recipient in it", hint="a host has one key")
+    if len(lines) > 1 and not holds_private_half(text):
+        raise RepositoryError("a second recipient", hint="a host has one key", line=lines[1][0])
+    number, line = lines[0]
+    try:
+        return parse_host_key(line)
+    except RepositoryError as error:
+        raise RepositoryError(error.problem, hint=error.hint, line=number) from None
 
 
 def _person_recipients(
@@ -187,16 +220,17 @@ def _person_recipients(
     if source is None:
         return ()
     try:
-        return parse_recipients(_ascii(source))
+        return parse_recipients(_text(source))
     except NixsecretsError as error:
         raise error.within(path) from None
 
 
-def _ascii(source: Source) -> str:
+def _text(source: Source) -> str:
     try:
-        return source.content.decode()
-    except UnicodeDecodeError:
-        raise RepositoryError("is no text") from None
+        return source.content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = source.content.count(b"\n", 0, error.start) + 1
+        raise RepositoryError("the text is not UTF-8", line=line) from None
 
 
 def _load(root: Path, path: PurePosixPath) -> Source | None:

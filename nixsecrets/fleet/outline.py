@@ -5,6 +5,7 @@ Anchors, aliases, tags, merges and further documents are refused: one place for 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from ruamel.yaml import YAML
@@ -96,8 +97,11 @@ def decode(content: bytes) -> str:
         ) from None
 
 
+@lru_cache(maxsize=4)
 def parse_outline(text: str) -> Node | None:
     """Return the one document of `text`; None where there is none.
+
+    Remembered, since an edit, its check and the next edit all read the same text.
 
     Raises:
         RepositoryError: it is no YAML, or uses what this module refuses; with line and column.

@@ -7,6 +7,7 @@ it notices only when it comes to a rule is an error at once.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from nixsecrets.errors import RepositoryError
@@ -31,6 +32,7 @@ from nixsecrets.sops.rules import (
     parse_selection,
 )
 
+_UNRELATED = PurePosixPath("unrelated-to/every-document.yaml")
 _RULE_KINDS = ("age", "pgp", "kms", "gcp_kms", "hckms", "azure_keyvault", "hc_vault_transit_uri")
 GROUP_KINDS = ("age", "pgp", "kms", "gcp_kms", "hckms", "azure_keyvault", "hc_vault")
 _SELECTIONS = tuple(kind.value for kind in SelectionKind)
@@ -48,6 +50,8 @@ _RULE_FIELDS = frozenset(
 _GROUP_FIELDS = frozenset({*GROUP_KINDS, "merge"})
 _TRUE = frozenset({"true", "yes", "on", "y"})  # go-yaml, into a typed bool
 _DEEPEST_MERGE = 64
+_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_EXACT = re.compile(r"\^((?:[^\\.+*?()|\[\]{}^$\ufffd]|\\[\\.+*?()|\[\]{}^$])*)\$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,11 @@ class Rule:
         """How messages name the rule."""
         return f"rule {self.pattern_text}" if self.pattern_text else "the rule for every path"
 
+    @property
+    def is_catch_all(self) -> bool:
+        """Whether it matches a document that nobody can have meant by it."""
+        return self.matches(_UNRELATED)
+
     def matches(self, path: PurePosixPath) -> bool:
         return self.pattern is None or self.pattern.search(str(path))
 
@@ -131,15 +140,51 @@ class PolicyWarning:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy's meaning; lines do not count in a comparison."""
+    """A policy's meaning; lines do not count in a comparison.
+
+    Args:
+        rules: in their order.
+        anchors: in their order.
+        warnings: in the order in which they were met.
+        folder: where the policy stands, relative to the root of the paths it is asked about.
+    """
 
     rules: tuple[Rule, ...] = ()
     anchors: tuple[Anchor, ...] = ()
     warnings: tuple[PolicyWarning, ...] = ()
+    folder: PurePosixPath = field(default_factory=PurePosixPath)
+    _exact: Mapping[str, int] = field(init=False, compare=False, repr=False)
+    _searched: tuple[int, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Set the rules of one path apart, so that a fleet's hundreds are not searched in turn."""
+        paths = [_only_path(rule) for rule in self.rules]
+        exact: dict[str, int] = {}
+        for place, path in enumerate(paths):
+            if path is not None:
+                exact.setdefault(path, place)
+        searched = tuple(place for place, path in enumerate(paths) if path is None)
+        object.__setattr__(self, "_exact", exact)
+        object.__setattr__(self, "_searched", searched)
 
     def rule_for(self, path: PurePosixPath) -> Rule | None:
-        """Return the rule that governs `path`, which is relative to the policy's folder."""
-        return next((rule for rule in self.rules if rule.matches(path)), None)
+        """Return the rule that governs `path`; outside of the policy's folder none does.
+
+        Expressions are matched against what follows the folder (sops, `config.go`).
+        """
+        inside = self.inside(path)
+        if inside is None:
+            return None
+        exact = self._exact.get(str(inside), len(self.rules))
+        earlier = (self.rules[place] for place in self._searched if place < exact)
+        found = next((rule for rule in earlier if rule.matches(inside)), None)
+        return found or next(iter(self.rules[exact : exact + 1]), None)
+
+    def inside(self, path: PurePosixPath) -> PurePosixPath | None:
+        """Return `path` relative to the policy's folder; None: it lies outside."""
+        if not self.folder.parts:
+            return path
+        return path.relative_to(self.folder) if path.is_relative_to(self.folder) else None
 
     def anchor(self, name: str) -> Anchor | None:
         return next((anchor for anchor in self.anchors if anchor.name == name), None)
@@ -161,7 +206,13 @@ class PolicyText:
 
 def exact_pattern(path: PurePosixPath) -> str:
     r"""Return the expression that matches `path` alone: `^systems/hq/secrets\.yaml$`."""
-    return "^" + re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", str(path)) + "$"
+    return "^" + _SPECIAL.sub(r"\\\g<0>", str(path)) + "$"
+
+
+def _only_path(rule: Rule) -> str | None:
+    """Return the one path that a rule matches, where its expression is that path, escaped."""
+    found = _EXACT.fullmatch(rule.pattern_text) if rule.pattern else None
+    return re.sub(r"\\(.)", r"\1", found[1]) if found else None
 
 
 def parse_policy(content: bytes) -> Policy:
@@ -173,8 +224,12 @@ def parse_policy(content: bytes) -> Policy:
     return read_policy(content).policy
 
 
+@lru_cache(maxsize=4)
 def read_policy(content: bytes) -> PolicyText:
-    """Return text, nodes and meaning; errors as in `parse_policy`."""
+    """Return text, nodes and meaning; errors as in `parse_policy`.
+
+    Remembered, since each of many edits reads what the one before it has written.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -6,8 +6,8 @@ exactly what was intended is refused, and told as text to put in by hand. New ru
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet.policy import (
@@ -83,24 +83,32 @@ def add_anchor(content: bytes, name: str, recipient_text: str, after: str | None
         RepositoryError: the name cannot be an anchor, or stands for something else already.
         PolicyEditError: there is no place that is surely right.
     """
+    return add_anchors(content, {name: recipient_text}, after)
+
+
+def add_anchors(content: bytes, named: Mapping[str, str], after: str | None = None) -> bytes:
+    """Do what `add_anchor` does, at once for all anchors and what they stand for."""
     before = read_policy(content)
-    if _knows_anchor(before, name, recipient_text):
+    new = [(name, text) for name, text in named.items() if not _knows_anchor(before, name, text)]
+    if not new:
         return content
+    names = ", ".join(name for name, _ in new)
     refusal = PolicyEditError(
-        f"anchor {name} has no place among the anchors that is surely right",
-        f"- &{name} {spell(recipient_text, '')}",
+        f"anchor {names} has no place among the anchors that is surely right",
+        "\n".join(f"- &{name} {spell(text, '')}" for name, text in new),
     )
     items = _anchor_items(before, after, refusal)
     if items:
         beside = next((item for item in items if after and _anchor_of(item) == after), items[-1])
-        line = anchor_line(before.text, beside, items, (name, recipient_text))
-        if line is None:
+        lines = [anchor_line(before.text, beside, items, pair) for pair in new]
+        placed = tuple(line for line in lines if line is not None)
+        if len(placed) < len(new):
             raise refusal
-        edit = insert_lines(before.text, line_after(before.text, beside), (line,))
+        edit = insert_lines(before.text, line_after(before.text, beside), placed)
     else:
-        edit = _first_anchor(before, name, recipient_text)
-    policy = before.policy
-    intended = replace(policy, anchors=(*policy.anchors, Anchor(name, recipient_text, 0)))
+        edit = _first_anchors(before, new)
+    added = (Anchor(name, text, 0) for name, text in new)
+    intended = replace(before.policy, anchors=(*before.policy.anchors, *added))
     return edited(content, (edit,), intended, refusal)
 
 
@@ -111,23 +119,12 @@ def add_to_rule(content: bytes, rule_index: int, anchor: str) -> bytes:
         RepositoryError: there is no such anchor.
         PolicyEditError: the rule has several groups, or no list of its own in block style.
     """
-    before = read_policy(content)
-    known, rule = known_anchor(before.policy, anchor), before.policy.rules[rule_index]
-    if any(entry.text == known.text for entry in rule.recipients):
-        return content
-    refusal = PolicyEditError(
-        f"the recipients of {rule.named} are not one list that a line can be added to",
-        f"- *{anchor}",
-        line=rule.line,
-    )
-    lists = _age_lists(before, rule_index)
-    last = lists[0][-1] if lists else None
-    dash = find_dash(before.text, last) if last else None
-    if last is None or dash is None:
-        raise refusal
-    edit = insert_lines(before.text, line_after(before.text, last), (dash.line(f"*{anchor}"),))
-    groups = ((*rule.groups[0], RecipientEntry(known.text, anchor, "age")),)
-    return edited(content, (edit,), _with_groups(before.policy, rule, groups), refusal)
+    return add_to_rules(content, {rule_index: (anchor,)})
+
+
+def add_to_rules(content: bytes, joining: Mapping[int, Sequence[str]]) -> bytes:
+    """Do what `add_to_rule` does, at once for all anchors that join rules of these indices."""
+    return _edit_rules(content, joining, _joining)
 
 
 def remove_from_rule(content: bytes, rule_index: int, anchor_or_text: str) -> bytes:
@@ -138,29 +135,99 @@ def remove_from_rule(content: bytes, rule_index: int, anchor_or_text: str) -> by
     Raises:
         PolicyEditError: it is the last of a list, or does not stand on a line of its own.
     """
+    return remove_from_rules(content, {rule_index: (anchor_or_text,)})
+
+
+def remove_from_rules(content: bytes, leaving: Mapping[int, Sequence[str]]) -> bytes:
+    """Do what `remove_from_rule` does, at once for all recipients that leave rules."""
+    return _edit_rules(content, leaving, _leaving)
+
+
+@dataclass(frozen=True, slots=True)
+class _RuleEdit:
+    """The edits of one rule's lines, what its groups are to be then, and the error otherwise."""
+
+    edits: tuple[Edit, ...]
+    groups: tuple[tuple[RecipientEntry, ...], ...]
+    refusal: PolicyEditError
+
+
+def _edit_rules(
+    content: bytes,
+    wanted: Mapping[int, Sequence[str]],
+    plan: Callable[[PolicyText, int, Sequence[str]], _RuleEdit],
+) -> bytes:
+    """Return the policy with all rules edited; the refusal is that of the rule at fault."""
     before = read_policy(content)
-    known, rule = before.policy.anchor(anchor_or_text), before.policy.rules[rule_index]
-    text = known.text if known else anchor_or_text
-    if all(entry.text != text for entry in rule.recipients):
+    planned = {index: plan(before, index, names) for index, names in wanted.items()}
+    stated = before.policy.rules
+    parts = {index: part for index, part in planned.items() if part.groups != stated[index].groups}
+    if not parts:
         return content
+    rules = tuple(
+        replace(rule, groups=parts[rule.index].groups) if rule.index in parts else rule
+        for rule in stated
+    )
+    edits = [edit for part in parts.values() for edit in part.edits]
+    refusal = next(iter(parts.values())).refusal
+    try:
+        return edited(content, edits, replace(before.policy, rules=rules), refusal)
+    except PolicyEditError:
+        if len(wanted) == 1:
+            raise
+    order = list(wanted)
+    for some in (order[: len(order) // 2], order[len(order) // 2 :]):
+        content = _edit_rules(content, {index: wanted[index] for index in some}, plan)
+    return content
+
+
+def _joining(before: PolicyText, rule_index: int, anchors: Sequence[str]) -> _RuleEdit:
+    rule = before.policy.rules[rule_index]
+    present = {entry.text for entry in rule.recipients}
+    known = [known_anchor(before.policy, anchor) for anchor in dict.fromkeys(anchors)]
+    new = [anchor for anchor in known if anchor.text not in present]
     refusal = PolicyEditError(
-        f"{anchor_or_text} cannot be taken out of {rule.named} by whole lines",
-        f"*{anchor_or_text}" if known else anchor_or_text,
+        f"the recipients of {rule.named} are not one list that a line can be added to",
+        ", ".join(f"- *{anchor.name}" for anchor in new),
+        line=rule.line,
+    )
+    if not new:
+        return _RuleEdit((), rule.groups, refusal)
+    lists = _age_lists(before, rule_index)
+    last = lists[0][-1] if lists else None
+    dash = find_dash(before.text, last) if last else None
+    if last is None or dash is None:
+        raise refusal
+    lines = tuple(dash.line(f"*{anchor.name}") for anchor in new)
+    edit = insert_lines(before.text, line_after(before.text, last), lines)
+    entries = (RecipientEntry(anchor.text, anchor.name, "age") for anchor in new)
+    return _RuleEdit((edit,), ((*rule.groups[0], *entries),), refusal)
+
+
+def _leaving(before: PolicyText, rule_index: int, anchors_or_texts: Sequence[str]) -> _RuleEdit:
+    rule = before.policy.rules[rule_index]
+    anchors = {name: before.policy.anchor(name) for name in anchors_or_texts}
+    texts = {anchor.text if anchor else name for name, anchor in anchors.items()}
+    refusal = PolicyEditError(
+        f"{', '.join(anchors)} cannot be taken out of {rule.named} by whole lines",
+        ", ".join(f"*{name}" if anchor else name for name, anchor in anchors.items()),
         doing="take out",
         line=rule.line,
     )
+    if texts.isdisjoint(entry.text for entry in rule.recipients):
+        return _RuleEdit((), rule.groups, refusal)
     edits: list[Edit] = []
     for items in _age_lists(before, rule_index):
-        found = [item for item in items if _text_of(item) == text]
+        found = [item for item in items if _text_of(item) in texts]
         removals = [edit for item in found if (edit := remove_line(before.text, item))]
         if len(removals) < len(found) or len(found) == len(items):
             raise refusal
         edits += removals
-    groups = tuple(
-        tuple(entry for entry in group if entry.kind != "age" or entry.text != text)
+    groups = (
+        tuple(entry for entry in group if entry.kind != "age" or entry.text not in texts)
         for group in rule.groups
     )
-    return edited(content, edits, _with_groups(before.policy, rule, groups), refusal)
+    return _RuleEdit(tuple(edits), tuple(groups), refusal)
 
 
 def replace_anchor_value(content: bytes, name: str, recipient_text: str) -> bytes:
@@ -236,16 +303,6 @@ def _sorted(group: Iterable[RecipientEntry]) -> tuple[RecipientEntry, ...]:
     return tuple(sorted(group, key=lambda entry: (entry.kind, entry.text, entry.anchor or "")))
 
 
-def _with_groups(
-    policy: Policy, rule: Rule, groups: tuple[tuple[RecipientEntry, ...], ...]
-) -> Policy:
-    changed = replace(rule, groups=groups)
-    return replace(
-        policy,
-        rules=(*policy.rules[: rule.index], changed, *policy.rules[rule.index + 1 :]),
-    )
-
-
 def _with_value(rule: Rule, anchor: str, text: str) -> Rule:
     groups = (
         tuple(replace(entry, text=text) if entry.anchor == anchor else entry for entry in group)
@@ -317,16 +374,16 @@ def _text_of(item: Node) -> str | None:
     return target.text.strip() if isinstance(target, ScalarNode) else None
 
 
-def _first_anchor(before: PolicyText, name: str, value: str) -> Edit:
+def _first_anchors(before: PolicyText, named: Iterable[tuple[str, str]]) -> Edit:
     root, text = before.composition.root, before.text
     rules = rule_nodes(before.composition)
     dash = (find_dash(text, rules[0]) if rules else None) or FIRST_DASH
-    line = dash.line(f"&{name} {spell(value, '')}")
+    lines = tuple(dash.line(f"&{name} {spell(value, '')}") for name, value in named)
     section = own_field(root, "keys")
     if section is not None:
-        return insert_lines(text, line_after(text, section), (line,))
+        return insert_lines(text, line_after(text, section), lines)
     top = len(text) if root is None else line_start(text, root.place.start)
-    return insert_lines(text, top, ("keys:", line))
+    return insert_lines(text, top, ("keys:", *lines))
 
 
 def _age_lists(before: PolicyText, rule_index: int) -> tuple[tuple[Node, ...], ...]:

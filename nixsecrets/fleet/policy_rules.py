@@ -1,7 +1,7 @@
 """New rules of `.sops.yaml`: put in beside a sibling and in its style, or a policy made anew."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -13,13 +13,13 @@ from nixsecrets.fleet.policy import (
     RecipientEntry,
     Rule,
     exact_pattern,
-    parse_policy,
     read_policy,
     rule_nodes,
 )
 from nixsecrets.fleet.policy_edit import PolicyEditError, edited, known_anchor
 from nixsecrets.fleet.policy_layout import (
     FIRST_DASH,
+    RuleLayout,
     default_layout,
     find_dash,
     find_layout,
@@ -55,15 +55,24 @@ def add_rule(
         RepositoryError: an anchor is unknown, or `path` has a rule of its own already.
         PolicyEditError: there is no place that is surely right.
     """
-    policy = parse_policy(content)
-    pattern_text, governing = exact_pattern(path), policy.rule_for(path)
-    place = len(policy.rules) if after_rule is None else after_rule + 1
-    if governing is not None:
-        if governing.pattern_text == pattern_text:
-            raise RepositoryError(f"{path} has a rule already", line=governing.line)
-        place = min(place, governing.index)
-    sibling = max(place - 1, 0) if after_rule is None else after_rule
-    return _insert_rule(content, _NewRule(pattern_text, anchors, place, sibling))
+    return add_rules(content, {path: anchors}, after_rule)
+
+
+def add_rules(
+    content: bytes, readers: Mapping[PurePosixPath, tuple[str, ...]], after_rule: int | None
+) -> bytes:
+    """Do what `add_rule` does, at once for all paths and the anchors that read each."""
+    before = read_policy(content)
+    new = [_new_rule(before.policy, path, names, after_rule) for path, names in readers.items()]
+    refusal = PolicyEditError(
+        "the rules are not a list that a line can be added to",
+        "\n".join(line for one in new for line in one.lines(default_layout(FIRST_DASH))),
+    )
+    edits = _edits(before, new, refusal)
+    rules = list(before.policy.rules)
+    for earlier, one in enumerate(sorted(new, key=lambda one: one.place)):
+        rules.insert(one.place + earlier, Rule(one.place, one.pattern_text, (one.entries,)))
+    return edited(content, edits, replace(before.policy, rules=tuple(rules)), refusal)
 
 
 def render_new(
@@ -86,30 +95,39 @@ class _NewRule:
     """A rule to come: to get index `place`, and written like the rule of index `sibling`."""
 
     pattern_text: str
-    anchors: tuple[str, ...]
+    entries: tuple[RecipientEntry, ...]
     place: int
     sibling: int
 
+    def lines(self, layout: RuleLayout) -> tuple[str, ...]:
+        return rule_lines(layout, self.pattern_text, _by_kind(self.entries))
 
-def _insert_rule(content: bytes, new: _NewRule) -> bytes:
-    before = read_policy(content)
-    policy, nodes = before.policy, rule_nodes(before.composition)
-    entries = tuple(_entry(policy, name) for name in new.anchors)
-    names = _by_kind(entries)
-    default = default_layout(FIRST_DASH)
-    refusal = PolicyEditError(
-        "the rules are not a list that a line can be added to",
-        "\n".join(rule_lines(default, new.pattern_text, names)),
-    )
-    layout = find_layout(before.text, nodes[new.sibling]) if nodes else default
-    if layout is None:
-        raise refusal
-    lines = rule_lines(layout, new.pattern_text, names)
-    edit = _edit_of_list(before.text, nodes, new.place, lines) if nodes else None
-    edit = edit or _edit_of_empty(before, lines)
-    rule = Rule(new.place, new.pattern_text, (entries,))
-    rules = (*policy.rules[: new.place], rule, *policy.rules[new.place :])
-    return edited(content, (edit,), replace(policy, rules=rules), refusal)
+
+def _new_rule(
+    policy: Policy, path: PurePosixPath, anchors: tuple[str, ...], after_rule: int | None
+) -> _NewRule:
+    pattern_text, governing = exact_pattern(path), policy.rule_for(path)
+    place = len(policy.rules) if after_rule is None else after_rule + 1
+    if governing is not None:
+        if governing.pattern_text == pattern_text:
+            raise RepositoryError(f"{path} has a rule already", line=governing.line)
+        place = min(place, governing.index)
+    sibling = max(place - 1, 0) if after_rule is None else after_rule
+    return _NewRule(pattern_text, tuple(_entry(policy, name) for name in anchors), place, sibling)
+
+
+def _edits(before: PolicyText, new: Sequence[_NewRule], refusal: PolicyEditError) -> list[Edit]:
+    nodes = rule_nodes(before.composition)
+    if not nodes:
+        usual = default_layout(FIRST_DASH)
+        return [_edit_of_empty(before, tuple(line for one in new for line in one.lines(usual)))]
+    edits = []
+    for one in new:
+        layout = find_layout(before.text, nodes[one.sibling])
+        if layout is None:
+            raise refusal
+        edits.append(_edit_of_list(before.text, nodes, one.place, one.lines(layout)))
+    return edits
 
 
 def _entry(policy: Policy, anchor: str) -> RecipientEntry:

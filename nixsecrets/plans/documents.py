@@ -1,19 +1,23 @@
 """Documents of the repository: which there are, read and opened for a decision."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from nixsecrets.errors import NixsecretsError
+from nixsecrets.errors import NixsecretsError, RepositoryError
 from nixsecrets.fleet.access import managed_documents
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.names import nearest
 from nixsecrets.plans.draft import Unlock
 from nixsecrets.sops import document
+from nixsecrets.sops.cipher import holds_sealed
 from nixsecrets.sops.document import Document, OpenDocument
 from nixsecrets.sops.tree import KeyPath
 
 YAML_SUFFIXES = (".yaml", ".yml")
+_POLICY_NAME = ".sops.yaml"
+_BLOCK = re.compile(rb"^[\"']?sops[\"']?\s*:", re.MULTILINE)
 
 
 def read(repository: Repository, path: PurePosixPath) -> Document:
@@ -22,7 +26,7 @@ def read(repository: Repository, path: PurePosixPath) -> Document:
     try:
         return document.parse(source.content)
     except NixsecretsError as error:
-        raise error.within(path) from None
+        raise _told(error, path) from None
 
 
 def open_at(repository: Repository, path: PurePosixPath, unlock: Unlock) -> OpenDocument:
@@ -31,33 +35,47 @@ def open_at(repository: Repository, path: PurePosixPath, unlock: Unlock) -> Open
     try:
         return document.open_document(sealed, unlock(sealed))
     except NixsecretsError as error:
-        raise error.within(path) from None
+        raise _told(error, path) from None
 
 
-def governed(repository: Repository) -> Iterator[PurePosixPath]:
-    """Yield the paths that may be documents: those the manifest gives and those a rule matches.
+def _told(error: NixsecretsError, path: PurePosixPath) -> NixsecretsError:
+    if error.hint is None:
+        error.hint = (
+            f"`git log -p -- {path}` shows its last changes, "
+            f"`git checkout REVISION -- {path}` brings a whole one back"
+        )
+    return error.within(path)
 
-    Each exists. What lies under a folder with a policy of its own belongs to that one.
-    """
-    fleet = repository.fleet
-    given = [managed.path for managed in managed_documents(fleet)]
-    matched = [] if fleet.policy is None else sorted(_matched(repository))
-    for path in dict.fromkeys((*given, *matched)):
-        if repository.sources.find(path) is not None:
-            yield path
+
+def refuse_other_formats(path: PurePosixPath) -> None:
+    """Refuse to write a document that would not be YAML: its name tells, to sops as well."""
+    if path.suffix not in YAML_SUFFIXES:
+        raise RepositoryError(
+            "only YAML documents can be written yet",
+            hint=f"use sops, or a document whose name ends in {YAML_SUFFIXES[0]}",
+        ).within(path)
 
 
 def sealed(repository: Repository) -> Iterator[tuple[PurePosixPath, Document]]:
-    """Yield the YAML documents among `governed` that hold sops metadata."""
-    for path in governed(repository):
-        if path.suffix in YAML_SUFFIXES and seems_sealed(repository, path):
+    """Yield the YAML documents that the manifest gives or a rule matches, none in clear.
+
+    What lies under a folder with a policy of its own belongs to that one. What only a catch-all
+    matches need not be meant as a document: it is one if it has a `sops` block.
+
+    Raises:
+        NixsecretsError: one of them is damaged.
+    """
+    given = [managed.path for managed in managed_documents(repository.fleet)]
+    for path in dict.fromkeys((*given, *_matched(repository))):
+        is_there = path.suffix in YAML_SUFFIXES and repository.sources.find(path) is not None
+        if is_there and seems_sealed(repository, path):
             yield path, read(repository, path)
 
 
 def seems_sealed(repository: Repository, path: PurePosixPath) -> bool:
     """Say whether a file's text has what every document has, in any format; it need not parse."""
     content = repository.sources.read(path).content
-    return b"sops" in content and b"lastmodified" in content
+    return (b"sops" in content and b"lastmodified" in content) or holds_sealed(content)
 
 
 def leaf_name(path: KeyPath) -> str:
@@ -77,15 +95,27 @@ def near(document: Document, name: str) -> str:
     return f"did you mean {' or '.join(found)}?" if found else "`nixsecrets ls` lists all"
 
 
-def belongs_elsewhere(path: PurePosixPath, paths: frozenset[PurePosixPath]) -> bool:
-    """Say whether a folder between the root and `path` has a policy of its own."""
-    return any(folder / ".sops.yaml" in paths for folder in path.parents if folder.parts)
+def _belongs_elsewhere(repository: Repository, path: PurePosixPath) -> bool:
+    """Say whether a folder nearer to `path` than the policy's has a policy of its own."""
+    paths, own = repository.paths(), repository.fleet.layout.policy.parent
+    return any(folder / _POLICY_NAME in paths for folder in path.parents if own in folder.parents)
 
 
-def _matched(repository: Repository) -> Iterator[PurePosixPath]:
+def _matched(repository: Repository) -> list[PurePosixPath]:
+    return sorted(
+        path
+        for path in repository.paths()
+        if path.suffix in YAML_SUFFIXES
+        and path not in repository.spoken
+        and _is_meant(repository, path)
+        and not _belongs_elsewhere(repository, path)
+    )
+
+
+def _is_meant(repository: Repository, path: PurePosixPath) -> bool:
     policy = repository.fleet.policy
-    paths = repository.paths()
-    for path in paths:
-        rule = policy.rule_for(path) if policy else None
-        if rule is not None and rule.pattern is not None and not belongs_elsewhere(path, paths):
-            yield path
+    rule = policy.rule_for(path) if policy else None
+    if rule is None or not rule.is_catch_all:
+        return rule is not None
+    source = repository.sources.find(path)
+    return source is not None and _BLOCK.search(source.content) is not None

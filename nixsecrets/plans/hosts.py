@@ -1,6 +1,8 @@
 """Let a host read what it is meant to."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from nixsecrets.errors import NixsecretsError, RepositoryError
@@ -10,6 +12,7 @@ from nixsecrets.fleet.layout import FLAKE, MANIFEST
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import Fleet, Host, HostKey, HostSettings
 from nixsecrets.fleet.names import GroupName, HostName
+from nixsecrets.nix.syntax import NixSyntaxError
 from nixsecrets.nix.systems import System, find_systems
 from nixsecrets.plans import policy, recipients, wiring
 from nixsecrets.plans.draft import Draft, Unlock
@@ -36,13 +39,13 @@ def add(draft: Draft, new: NewHost, unlock: Unlock) -> Draft:
     """Return the draft with the host's key file, manifest line, rules, re-wraps and wiring.
 
     Raises:
-        RepositoryError: the host has another key already, or its key is another host's.
+        RepositoryError: the host has another key already, or its key is another host's or a
+            person's; a group is unknown.
         NoIdentityError: a document that it is to read does not open.
     """
     _refuse_other_key(draft.fleet, new)
     draft = _into_manifest(draft, new)
-    path = draft.fleet.layout.host_key(new.name)
-    draft = draft.changed(path, f"{new.key.public_key}\n".encode(), new.key.recipient.text)
+    draft = _into_key_file(draft, new)
     for group in new.groups:
         draft = _into_group(draft, group, new.name)
     host = draft.fleet.host(new.name)
@@ -57,28 +60,8 @@ def attribute_of(repository: Repository, directory: PurePosixPath) -> str | None
     Read from `flake.nix` as text: literal `nixosSystem` calls only. None: there is none, or
     there are several.
     """
-    found = {
-        system.attribute
-        for system in _systems(repository)
-        for module in system.modules
-        if _lies_in(module, directory)
-    }
-    return found.pop() if len(found) == 1 else None
-
-
-def _systems(repository: Repository) -> tuple[System, ...]:
-    source = repository.sources.find(FLAKE)
-    if source is None:
-        return ()
-    try:
-        return find_systems(source.content)
-    except NixsecretsError as error:
-        raise error.within(FLAKE) from None
-
-
-def _is_known(repository: Repository) -> bool:
-    """Say whether a host that the flake does not name literally is surely in no flake."""
-    return repository.sources.find(FLAKE) is None or bool(_systems(repository))
+    found = _attributes(_systems(repository) or (), directory)
+    return next(iter(found)) if len(found) == 1 else None
 
 
 def place_of(
@@ -86,20 +69,53 @@ def place_of(
 ) -> HostSettings:
     """Return the settings with what builds the host: its flake attribute, else its configuration.
 
-    Where the flake names no system literally, nothing is guessed.
+    Nothing is guessed where the flake names no system literally, or several of that directory.
     """
-    attribute = attribute_of(repository, directory)
+    systems = _systems(repository)
+    if systems is None:
+        return settings
+    found = _attributes(systems, directory)
+    if len(found) == 1:
+        return replace(settings, attribute=next(iter(found)))
     configuration = directory / "configuration.nix"
-    if attribute is not None:
-        return replace(settings, attribute=attribute)
-    if not _is_known(repository) or repository.sources.find(configuration) is None:
+    if found or repository.sources.find(configuration) is None:
         return settings
     return replace(settings, configuration=configuration)
 
 
-def _lies_in(module: str, directory: PurePosixPath) -> bool:
-    path = PurePosixPath(module)
-    return path == directory or directory in path.parents
+def described(settings: HostSettings) -> str:
+    """Return in words what builds a host."""
+    if settings.attribute:
+        return f"flake attribute {settings.attribute}"
+    return "in no flake" if settings.configuration else "flake attribute not known"
+
+
+def _systems(repository: Repository) -> tuple[System, ...] | None:
+    """Return the flake's systems; None: it may have others than those that stand there literally.
+
+    Without a flake there are none. One that does not parse is told where it would be edited.
+    """
+    source = repository.sources.find(FLAKE)
+    return () if source is None else _systems_in(source.content)
+
+
+@lru_cache(maxsize=2)
+def _systems_in(flake: bytes) -> tuple[System, ...] | None:
+    """Remembered, since every host of a fleet is looked for in the same flake."""
+    try:
+        return find_systems(flake) or None
+    except NixSyntaxError:
+        return None
+
+
+def _attributes(systems: Iterable[System], directory: PurePosixPath) -> frozenset[str]:
+    """Return the systems that name the directory's main module, else those that name any of it."""
+    modules = [
+        (system.attribute, PurePosixPath(module)) for system in systems for module in system.modules
+    ]
+    main = {directory, directory / "configuration.nix", directory / "default.nix"}
+    found = frozenset(attribute for attribute, module in modules if module in main)
+    return found or frozenset(name for name, module in modules if directory in module.parents)
 
 
 def _refuse_other_key(fleet: Fleet, new: NewHost) -> None:
@@ -108,46 +124,65 @@ def _refuse_other_key(fleet: Fleet, new: NewHost) -> None:
         if host.name == new.name and host.recipient is not None and not same:
             raise RepositoryError(
                 f"{new.name} has another key already, and `add-host` does not replace one",
-                hint=f"to let it go, remove {fleet.layout.host_key(host.name)} and add it anew; "
-                "its old key may keep what it could read",
+                hint=f"put the new one into {fleet.layout.host_key(host.name)} and behind its "
+                f"anchor in {fleet.layout.policy}, then `nixsecrets rotate data-keys`: its old "
+                "key may keep what it could read",
             )
         if host.name != new.name and same:
             raise RepositoryError(
                 f"that key is already the key of {host.name}",
                 hint="a host's key is its own: make a new one on one of the two",
             )
-    if any(new.key.recipient in person.recipients for person in fleet.people):
-        raise RepositoryError("that key is already the key of a person")
+    for person in fleet.people:
+        if new.key.recipient.text in map(recipients.opened_alike, person.recipients):
+            raise RepositoryError(
+                f"that key is already a key of {person.name}",
+                hint="give the host's own: /etc/ssh/ssh_host_ed25519_key.pub on it",
+            )
 
 
 def _into_manifest(draft: Draft, new: NewHost) -> Draft:
-    source = draft.repository.sources.read(MANIFEST)
-    known = next((host for host in draft.fleet.hosts if host.name == new.name), None)
-    if known is not None:
-        content = _extended(source.content, new)
-        return draft.changed(MANIFEST, content, f"{new.name}{_described(new.settings)}")
     settings = new.settings
-    if settings.attribute is None and settings.configuration is None:
-        home = draft.fleet.layout.directory(new.name, draft.repository.sources.is_directory)
-        settings = place_of(draft.repository, settings, settings.directory or home)
+    known = next((host for host in draft.fleet.hosts if host.name == new.name), None)
+    is_placed = known is not None and (
+        known.attribute is not None or known.without_flake or known.recipient is not None
+    )
+    if not is_placed and settings.attribute is None and settings.configuration is None:
+        usual = draft.fleet.layout.directory(new.name, draft.repository.sources.is_directory)
+        home = settings.directory or (known.directory if known else usual)
+        settings = place_of(draft.repository, settings, home)
+    source = draft.repository.sources.read(MANIFEST)
     try:
-        content = manifest_edit.add_host(source.content, new.name, settings)
+        if known is None:
+            content = manifest_edit.add_host(source.content, new.name, settings)
+            why = f"+ host {new.name}, {described(settings)}"
+        else:
+            content = manifest_edit.add_to_host(source.content, new.name, settings)
+            why = f"host {new.name}: {_said(settings)}"
     except NixsecretsError as error:
         raise error.within(MANIFEST) from None
-    return draft.changed(MANIFEST, content, f"+ host {new.name}{_described(settings)}")
+    return draft.changed(MANIFEST, content, why)
 
 
-def _described(settings: HostSettings) -> str:
-    if settings.attribute:
-        return f", flake attribute {settings.attribute}"
-    return ", built without a flake" if settings.configuration else ", in no flake"
+def _into_key_file(draft: Draft, new: NewHost) -> Draft:
+    """Return the draft with the key file, which stays as it is where it says the same already."""
+    if draft.fleet.host(new.name).recipient == new.key.recipient:
+        return draft
+    path = draft.fleet.layout.host_key(new.name)
+    content = f"{new.key.public_key}\n".encode()
+    return draft.changed(path, content, new.key.recipient.text)
 
 
-def _extended(content: bytes, new: NewHost) -> bytes:
-    try:
-        return manifest_edit.add_to_host(content, new.name, new.settings)
-    except NixsecretsError as error:
-        raise error.within(MANIFEST) from None
+def _said(settings: HostSettings) -> str:
+    """Return what a known host's entry gains, in the manifest's words."""
+    words = {
+        "attribute": settings.attribute,
+        "host-name": settings.host_name,
+        "address": settings.address,
+        "configuration": settings.configuration,
+        "identity": "file" if settings.identity else None,
+    }
+    return ", ".join(f"+ {name} {value}" for name, value in words.items() if value)
 
 
 def _into_group(draft: Draft, group: GroupName, host: HostName) -> Draft:

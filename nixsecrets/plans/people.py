@@ -1,9 +1,12 @@
 """Let a person read every document."""
 
-from nixsecrets.age.recipient import Recipient
+from pathlib import PurePosixPath
+
+from nixsecrets.age.recipient import Recipient, canonical_text
 from nixsecrets.errors import NixsecretsError, RepositoryError
 from nixsecrets.fleet import manifest_edit
 from nixsecrets.fleet.layout import MANIFEST
+from nixsecrets.fleet.model import Fleet
 from nixsecrets.fleet.names import PersonName
 from nixsecrets.plans import documents, policy, recipients
 from nixsecrets.plans.draft import Draft, Unlock
@@ -15,21 +18,51 @@ def add(draft: Draft, name: PersonName, added: tuple[Recipient, ...], unlock: Un
     A known person's recipients are added to; none is taken away.
 
     Raises:
-        RepositoryError: a recipient is somebody else's already.
+        RepositoryError: a recipient is somebody else's already, or a new person's key file lies
+            there with others.
         NoIdentityError: a document does not open.
     """
-    fleet = draft.fleet
-    for person in fleet.people:
-        if person.name != name and set(person.recipients) & set(added):
-            raise RepositoryError(f"that recipient is already one of {person.name}")
-    for host in fleet.hosts:
-        if host.recipient in added:
-            raise RepositoryError(f"that recipient is already the one of the host {host.name}")
-    if name not in {person.name for person in fleet.people}:
+    _refuse_others(draft.fleet, name, added)
+    if name not in {person.name for person in draft.fleet.people}:
         draft = _into_manifest(draft, name)
+        _refuse_found(draft.fleet, name, added)
     draft = _into_key_file(draft, name, added)
     draft = policy.bring(draft)
-    return recipients.bring(draft, [path for path, _ in documents.sealed(draft.repository)], unlock)
+    texts = {recipient.text for recipient in draft.fleet.person(name).recipients}
+    paths = []
+    for path, _ in documents.sealed(draft.repository):
+        if texts <= _named(draft.fleet, path):
+            paths.append(path)
+        elif policy.managed_rule(draft.fleet, path) is None:
+            draft = draft.warning(f"{path} stays closed to {name}: its rule is not the tool's")
+    return recipients.bring(draft, paths, unlock)
+
+
+def _refuse_others(fleet: Fleet, name: PersonName, added: tuple[Recipient, ...]) -> None:
+    asked = set(map(recipients.opened_alike, added))
+    for person in fleet.people:
+        if person.name != name and asked & set(map(recipients.opened_alike, person.recipients)):
+            raise RepositoryError(f"that recipient is already one of {person.name}")
+    for host in fleet.hosts:
+        if host.recipient is not None and host.recipient.text in asked:
+            raise RepositoryError(f"that recipient is already the one of the host {host.name}")
+
+
+def _refuse_found(fleet: Fleet, name: PersonName, added: tuple[Recipient, ...]) -> None:
+    """Refuse a key file that lay there before the person was one, unless it says the same."""
+    if set(fleet.person(name).recipients) - set(added):
+        raise RepositoryError(
+            f"it lies there already and names others than what is given for {name}",
+            hint="remove it, or give all its recipients too",
+        ).within(fleet.layout.person_key(name))
+
+
+def _named(fleet: Fleet, path: PurePosixPath) -> frozenset[str]:
+    """Return the recipients that a document's rule names; nobody where no rule governs it."""
+    rule = fleet.policy.rule_for(path) if fleet.policy else None
+    return (
+        frozenset(canonical_text(entry.text) for entry in rule.recipients) if rule else frozenset()
+    )
 
 
 def _into_manifest(draft: Draft, name: PersonName) -> Draft:

@@ -1,10 +1,11 @@
 """Bring .sops.yaml to what the fleet says: anchors of its readers, and managed rules."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import PurePosixPath
 
-from nixsecrets.age.recipient import Recipient, canonical_text
+from nixsecrets.age.recipient import canonical_text
 from nixsecrets.errors import NixsecretsError, RepositoryError
 from nixsecrets.fleet import policy_edit, policy_rules
 from nixsecrets.fleet.access import (
@@ -14,92 +15,184 @@ from nixsecrets.fleet.access import (
     names_of,
     recipients_of,
 )
+from nixsecrets.fleet.layout import MANIFEST
 from nixsecrets.fleet.model import Fleet, Host, OnHost
-from nixsecrets.fleet.policy import Policy, Rule, exact_pattern
+from nixsecrets.fleet.policy import Policy, RecipientEntry, Rule, exact_pattern, parse_policy
 from nixsecrets.plans.draft import Draft
-
-_UNRELATED = PurePosixPath("unrelated-to/every-document.yaml")
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A recipient and the anchor that stands for it."""
-
-    anchor: str
-    recipient: Recipient
 
 
 def bring(draft: Draft) -> Draft:
     """Return the draft with every managed rule naming exactly its readers.
 
     The people's rules are left alone; where one governs a managed path, a warning says so.
+    Without a manifest all rules are the people's.
 
     Raises:
-        RepositoryError: an anchor holds another recipient than the key file, or the policy is
-            written in a way that takes no insertion (the text to insert is told).
+        RepositoryError: an anchor holds another recipient than the key file, a document lies
+            where no rule of the policy reaches, or the policy is written in a way that takes no
+            insertion (the text to insert is told).
     """
-    documents = managed_documents(draft.fleet)
-    if draft.fleet.policy is None:
-        return _make(draft, documents)
-    try:
-        for document in documents:
-            draft = _bring_rule(draft, document)
-    except NixsecretsError as error:
-        raise error.within(draft.fleet.layout.policy) from None
-    return draft
+    return _bring(draft, managed_documents(draft.fleet))
+
+
+def bring_rule_of(draft: Draft, path: PurePosixPath) -> Draft:
+    """Return the draft with the rule of one managed document; otherwise as `bring`."""
+    every = managed_documents(draft.fleet)
+    return _bring(draft, tuple(document for document in every if document.path == path))
 
 
 def managed_rule(fleet: Fleet, path: PurePosixPath) -> Rule | None:
     """Return the rule that governs a path if the tool may edit it: it is that path, escaped."""
     rule = fleet.policy.rule_for(path) if fleet.policy else None
-    return rule if rule is not None and rule.pattern_text == exact_pattern(path) else None
-
-
-def anchors_of(fleet: Fleet, reader: Reader) -> tuple[Named, ...]:
-    """Return a reader's recipients with the anchor that has, or is to have, each.
-
-    A new anchor bears a host's `anchor` or a person's name, a person's further ones a number too.
-    """
-    first = policy_edit.spell_anchor(reader.anchor if isinstance(reader, Host) else reader.name)
-    named = []
-    for number, recipient in enumerate(recipients_of(reader), start=1):
-        known = fleet.policy.name_of(recipient.text) if fleet.policy else None
-        named.append(Named(known or (first if number == 1 else f"{first}-{number}"), recipient))
-    return tuple(named)
+    inside = fleet.policy.inside(path) if fleet.policy else None
+    return rule if rule and inside and rule.pattern_text == exact_pattern(inside) else None
 
 
 def is_catch_all(rule: Rule) -> bool:
     """Say whether a rule matches a document that nobody can have meant by it."""
-    return rule.matches(_UNRELATED)
+    return rule.is_catch_all
 
 
-def _make(draft: Draft, documents: tuple[ManagedDocument, ...]) -> Draft:
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A managed document, its path as the policy spells it, and the anchors of its readers."""
+
+    document: ManagedDocument
+    inside: PurePosixPath
+    anchors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Edition:
+    """The policy's text while it is edited, and what was done to it."""
+
+    content: bytes
+    why: tuple[str, ...] = ()
+
+    @property
+    def policy(self) -> Policy:
+        return parse_policy(self.content)
+
+    def then(self, content: bytes, why: Iterable[str]) -> "_Edition":
+        return _Edition(content, (*self.why, *why))
+
+
+def _bring(draft: Draft, documents: tuple[ManagedDocument, ...]) -> Draft:
     fleet = draft.fleet
-    everyone: tuple[Reader, ...] = (*fleet.people, *fleet.hosts)
-    anchors = [named for reader in everyone for named in anchors_of(fleet, reader)]
-    rules = []
-    for document in documents:
-        named = [one for reader in document.readers for one in anchors_of(fleet, reader)]
-        if named:
-            rules.append((document.path, tuple(one.anchor for one in named)))
+    if not documents:
+        return draft
+    if fleet.policy is None:
+        return _make(draft)
+    try:
+        names = _anchor_names(fleet)
+    except NixsecretsError as error:
+        raise error.within(fleet.layout.policy) from None
+    own, lacking = [], []
+    for task in _tasks(fleet, documents, names):
+        rule = fleet.policy.rule_for(task.document.path)
+        if managed_rule(fleet, task.document.path):
+            own.append(task)
+        elif rule is None or is_catch_all(rule):
+            lacking.append(task)
+        else:
+            draft = _warn_of_foreign_rule(draft, task.document, rule)
+    before = _Edition(draft.repository.sources.read(fleet.layout.policy).content)
+    try:
+        edition = _with_anchors(before, fleet, (*own, *lacking), names)
+        edition = _with_rules(edition, fleet, lacking)
+        edition = _with_readers(edition, fleet, own)
+    except NixsecretsError as error:
+        raise error.within(fleet.layout.policy) from None
+    return draft.changed(fleet.layout.policy, edition.content, *edition.why)
+
+
+def _make(draft: Draft) -> Draft:
+    fleet = draft.fleet
+    names = _anchor_names(fleet)
+    tasks = _tasks(fleet, managed_documents(fleet), names)
     content = policy_rules.render_new(
-        tuple((one.anchor, one.recipient.text) for one in anchors), tuple(rules)
+        tuple((name, text) for text, name in names.items()),
+        tuple((task.inside, task.anchors) for task in tasks if task.anchors),
     )
     return draft.changed(fleet.layout.policy, content, "new policy")
 
 
-def _bring_rule(draft: Draft, document: ManagedDocument) -> Draft:
-    rule = _policy(draft.fleet).rule_for(document.path)
-    if rule is not None and rule.pattern_text != exact_pattern(document.path):
-        if not is_catch_all(rule):
-            return _warn_of_foreign_rule(draft, document, rule)
-        rule = None
-    wanted = [one for reader in document.readers for one in anchors_of(draft.fleet, reader)]
-    for named in wanted:
-        draft = _add_anchor(draft, named)
-    if rule is None:
-        return _add_rule(draft, document, wanted)
-    return _drop_others(_join(draft, document, wanted), document, wanted)
+def _tasks(
+    fleet: Fleet, documents: Iterable[ManagedDocument], names: Mapping[str, str]
+) -> list[_Task]:
+    policy = fleet.policy or Policy(folder=fleet.layout.policy.parent)
+    tasks = []
+    for document in documents:
+        inside = policy.inside(document.path)
+        if inside is None:
+            raise RepositoryError(
+                f"{document.path} lies outside of {policy.folder}, where the policy stands, so "
+                "that no rule can govern it",
+                hint=f"under `layout` of {MANIFEST}, put `policy` or that document elsewhere",
+            ).within(MANIFEST)
+        anchors = tuple(names[recipient.text] for recipient in document.recipients)
+        tasks.append(_Task(document, inside, anchors))
+    return tasks
+
+
+def _anchor_names(fleet: Fleet) -> Mapping[str, str]:
+    """Return the anchor that stands, or is to stand, for each reader's recipient, by its text.
+
+    A new anchor bears a host's `anchor` or a person's name, a person's further ones a number too.
+
+    Raises:
+        RepositoryError: an anchor of that name stands for somebody else.
+    """
+    policy = fleet.policy or Policy()
+    everyone: tuple[Reader, ...] = (*fleet.people, *fleet.hosts)
+    taken = {anchor.name: canonical_text(anchor.text) for anchor in reversed(policy.anchors)}
+    known = {canonical_text(anchor.text): anchor.name for anchor in reversed(policy.anchors)}
+    usual = [_usual_anchor(reader) for reader in everyone if recipients_of(reader)]
+    names: dict[str, str] = {}
+    for reader in everyone:
+        texts = [recipient.text for recipient in recipients_of(reader)]
+        if texts:
+            _refuse_other_meaning(policy, reader, known, usual)
+        for text in texts:
+            if text not in names:
+                name = known.get(text) or _free_name(_usual_anchor(reader), text, taken, usual)
+                names[text] = name
+                taken.setdefault(name, text)
+    return names
+
+
+def _usual_anchor(reader: Reader) -> str:
+    return policy_edit.spell_anchor(reader.anchor if isinstance(reader, Host) else reader.name)
+
+
+def _free_name(usual: str, text: str, taken: Mapping[str, str], of_others: Sequence[str]) -> str:
+    """Return the usual name, or it with the first number that is nobody's."""
+    if taken.get(usual, text) == text:
+        return usual
+    numbered = (f"{usual}-{number}" for number in count(2))
+    return next(name for name in numbered if name not in taken and name not in of_others)
+
+
+def _refuse_other_meaning(
+    policy: Policy, reader: Reader, known: Container[str], usual: Sequence[str]
+) -> None:
+    name = _usual_anchor(reader)
+    texts = {recipient.text for recipient in recipients_of(reader)}
+    if usual.count(name) > 1:
+        if all(text in known for text in texts):
+            return
+        raise RepositoryError(
+            f"two of the fleet would both have the anchor &{name}",
+            hint=f"give one of the hosts another `anchor:` in {MANIFEST}",
+        )
+    present = policy.anchor(name)
+    if present is not None and canonical_text(present.text) not in texts:
+        raise RepositoryError(
+            f"the anchor &{name} holds another recipient than the key file of {reader.name}",
+            hint=f"the key file is what the name is: write {min(texts)} behind the anchor, "
+            "or restore the key file from git",
+            line=present.line,
+        )
 
 
 def _warn_of_foreign_rule(draft: Draft, document: ManagedDocument, rule: Rule) -> Draft:
@@ -117,84 +210,84 @@ def _warn_of_foreign_rule(draft: Draft, document: ManagedDocument, rule: Rule) -
     )
 
 
-def _add_anchor(draft: Draft, named: Named) -> Draft:
-    present = _policy(draft.fleet).anchor(named.anchor)
-    if present is not None and canonical_text(present.text) == named.recipient.text:
-        return draft
-    if present is not None:
-        raise RepositoryError(
-            f"the anchor &{named.anchor} holds another recipient than the key file",
-            hint="the key file is what the name is; restore it or the anchor from git",
-            line=present.line,
-        )
-    neighbour = _last_of_its_sort(draft.fleet, named)
-    content = policy_edit.add_anchor(_content(draft), named.anchor, named.recipient.text, neighbour)
-    return _put(draft, content, f"+ anchor &{named.anchor}")
+def _with_anchors(
+    edition: _Edition, fleet: Fleet, tasks: Iterable[_Task], names: Mapping[str, str]
+) -> _Edition:
+    """Add the anchors that rules are to name: people's behind people's, hosts' behind hosts'."""
+    present = {anchor.name for anchor in edition.policy.anchors}
+    needed = {name for task in tasks for name in task.anchors} - present
+    texts = {name: text for text, name in names.items() if name in needed}
+    for readers in (fleet.people, fleet.hosts):
+        same = {names[one.text] for reader in readers for one in recipients_of(reader)}
+        new = {name: text for name, text in texts.items() if name in same}
+        if new:
+            beside = [one.name for one in edition.policy.anchors if one.name in same]
+            last = beside[-1] if beside else None
+            content = policy_edit.add_anchors(edition.content, new, last)
+            edition = edition.then(content, [f"+ anchor &{name}" for name in new])
+            texts = {name: text for name, text in texts.items() if name not in new}
+    return edition
 
 
-def _last_of_its_sort(fleet: Fleet, named: Named) -> str | None:
-    """Return the last anchor of another host (or person), behind which a new one belongs."""
-    hosts = [host.anchor for host in fleet.hosts]
-    same = hosts if named.anchor in hosts else [person.name for person in fleet.people]
-    found = [anchor.name for anchor in _policy(fleet).anchors if anchor.name in same]
-    return found[-1] if found else None
+def _with_readers(edition: _Edition, fleet: Fleet, tasks: Iterable[_Task]) -> _Edition:
+    """Let each task's rule, which it has, name its readers and nobody else.
+
+    A document that nobody is to read keeps its rule as it stands: a rule must name somebody.
+    """
+    policy = edition.policy
+    joining: dict[int, list[str]] = {}
+    leaving: dict[int, list[str]] = {}
+    why: list[str] = []
+    texts = {anchor.name: canonical_text(anchor.text) for anchor in reversed(policy.anchors)}
+    for task in tasks:
+        rule = policy.rule_for(task.inside)
+        if rule is None or not task.anchors:
+            continue
+        wanted = {texts[name]: name for name in task.anchors}
+        named = {canonical_text(entry.text): entry for entry in rule.recipients}
+        new = [name for text, name in wanted.items() if text not in named]
+        gone = [entry for text, entry in named.items() if text not in wanted]
+        if new:
+            joining[rule.index] = new
+        if gone:
+            leaving[rule.index] = [_spelled(entry, texts) for entry in gone]
+        path = task.document.path
+        why += [f"{path}: + {name}" for name in new]
+        why += [f"{path}: - {names_of(fleet, canonical_text(entry.text))}" for entry in gone]
+    content = policy_edit.add_to_rules(edition.content, joining)
+    return edition.then(policy_edit.remove_from_rules(content, leaving), why)
 
 
-def _add_rule(draft: Draft, document: ManagedDocument, wanted: Sequence[Named]) -> Draft:
-    if not wanted:
-        return draft
-    names = tuple(named.anchor for named in wanted)
-    sibling = _sibling(draft.fleet, document)
-    content = policy_rules.add_rule(_content(draft), document.path, names, sibling)
-    return _put(draft, content, f"+ rule for {document.path}: {', '.join(names)}")
+def _spelled(entry: RecipientEntry, texts: Mapping[str, str]) -> str:
+    """Return an entry's anchor, unless that name also stands for something else."""
+    is_plain = entry.anchor and texts.get(entry.anchor) == canonical_text(entry.text)
+    return entry.anchor if entry.anchor and is_plain else entry.text
 
 
-def _sibling(fleet: Fleet, document: ManagedDocument) -> int | None:
-    """Return the last managed rule of the same sort of document, which a new one follows."""
-    same = [
-        other.path
-        for other in managed_documents(fleet)
-        if isinstance(other.scope, OnHost) == isinstance(document.scope, OnHost)
-    ]
-    rules = [managed_rule(fleet, path) for path in same]
-    return max((rule.index for rule in rules if rule is not None), default=None)
+def _with_rules(edition: _Edition, fleet: Fleet, tasks: Sequence[_Task]) -> _Edition:
+    """Give each task a rule of its own, behind those of its sort."""
+    for of_hosts in (True, False):
+        new = [
+            task
+            for task in tasks
+            if task.anchors and isinstance(task.document.scope, OnHost) == of_hosts
+        ]
+        if new:
+            readers = {task.inside: task.anchors for task in new}
+            sibling = _last_rule(edition.policy, fleet, of_hosts=of_hosts)
+            content = policy_rules.add_rules(edition.content, readers, sibling)
+            why = [f"+ rule for {one.document.path}: {', '.join(one.anchors)}" for one in new]
+            edition = edition.then(content, why)
+    return edition
 
 
-def _join(draft: Draft, document: ManagedDocument, wanted: Sequence[Named]) -> Draft:
-    for named in wanted:
-        rule = _rule(draft, document)
-        if named.recipient.text not in {canonical_text(one.text) for one in rule.recipients}:
-            content = policy_edit.add_to_rule(_content(draft), rule.index, named.anchor)
-            draft = _put(draft, content, f"{document.path}: + {named.anchor}")
-    return draft
-
-
-def _drop_others(draft: Draft, document: ManagedDocument, wanted: Sequence[Named]) -> Draft:
-    kept = {named.recipient.text for named in wanted}
-    for entry in _rule(draft, document).recipients:
-        if canonical_text(entry.text) not in kept:
-            name = names_of(draft.fleet, canonical_text(entry.text))
-            content = policy_edit.remove_from_rule(
-                _content(draft), _rule(draft, document).index, entry.anchor or entry.text
-            )
-            draft = _put(draft, content, f"{document.path}: - {name}")
-    return draft
-
-
-def _content(draft: Draft) -> bytes:
-    return draft.repository.sources.read(draft.fleet.layout.policy).content
-
-
-def _put(draft: Draft, content: bytes, why: str) -> Draft:
-    return draft.changed(draft.fleet.layout.policy, content, why)
-
-
-def _policy(fleet: Fleet) -> Policy:
-    return fleet.policy or Policy()
-
-
-def _rule(draft: Draft, document: ManagedDocument) -> Rule:
-    rule = managed_rule(draft.fleet, document.path)
-    if rule is None:
-        raise AssertionError("a managed document has its rule")
-    return rule
+def _last_rule(policy: Policy, fleet: Fleet, *, of_hosts: bool) -> int | None:
+    """Return the last managed rule of documents of hosts, or of the other sorts."""
+    folder = Policy(folder=fleet.layout.policy.parent)
+    paths = (
+        folder.inside(document.path)
+        for document in managed_documents(fleet)
+        if isinstance(document.scope, OnHost) == of_hosts
+    )
+    patterns = {exact_pattern(path) for path in paths if path is not None}
+    return max((rule.index for rule in policy.rules if rule.pattern_text in patterns), default=None)

@@ -5,13 +5,13 @@ from datetime import datetime
 from nixsecrets.errors import NixsecretsError, RepositoryError
 from nixsecrets.fleet.access import delivered, document_of, names_of
 from nixsecrets.fleet.address import Place
+from nixsecrets.fleet.layout import MANIFEST
 from nixsecrets.fleet.model import Deliver, Host, InFile
 from nixsecrets.fleet.names import clashes
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.plans import documents, policy, recipients, wiring
 from nixsecrets.plans.draft import Draft, Unlock
 from nixsecrets.sops import sealing
-from nixsecrets.sops.document import OpenDocument
 from nixsecrets.sops.stores import yaml_edit
 from nixsecrets.sops.stores.yaml_edit import Scalar
 from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT
@@ -28,11 +28,14 @@ def set_value(draft: Draft, place: Place, value: Plaintext, unlock: Unlock, now:
         RepositoryError: the name cannot stand there, or no rule governs the document.
         NoIdentityError: the document does not open.
     """
+    documents.refuse_other_formats(place.path)
+    if not value:
+        draft = draft.warning(f"{place.address} is empty, and an empty value is never encrypted")
     if draft.repository.sources.find(place.path) is None:
         return _wire(_new_document(draft, place, value, now), place)
     opened = documents.open_at(draft.repository, place.path, unlock)
     is_new = opened.find(place.key_path) is None
-    draft = _warn(draft, place, value, opened)
+    draft = _warn_of_clear(draft, place, encrypted=opened.document.encrypts(place.key_path))
     try:
         content = sealing.set_value(opened, place.key_path, value, now)
     except NixsecretsError as error:
@@ -48,36 +51,52 @@ def remove(draft: Draft, place: Place, unlock: Unlock, now: datetime) -> Draft:
         RepositoryError: there is no such leaf.
         NoIdentityError: the document does not open.
     """
+    documents.refuse_other_formats(place.path)
+    if draft.repository.sources.find(place.path) is None:
+        raise _unknown(place)
     opened = documents.open_at(draft.repository, place.path, unlock)
     if opened.find(place.key_path) is None:
-        raise RepositoryError(f"no document has {place.address}", hint="`nixsecrets ls` lists all")
+        raise _unknown(place)
     try:
         content = sealing.remove_value(opened, place.key_path, now)
     except NixsecretsError as error:
         raise error.within(place.path) from None
     draft = draft.changed(place.path, content, f"- {place.address}")
-    if place.declaration is not None:
-        return draft.warning(
-            f"{place.address} is still declared (nixsecrets.yaml:{place.declaration.line}); "
-            "a host that is to have it will not build"
-        )
-    return _wire(draft, place)
+    if place.declaration is None:
+        return _rewire(draft, place)
+    return draft.warning(
+        f"{place.address} is still declared ({MANIFEST}:{place.declaration.line})"
+        + ("; a host that is to have it will not build" if place.declaration.deliver else "")
+    )
+
+
+def _unknown(place: Place) -> RepositoryError:
+    return RepositoryError(f"no document has {place.address}", hint="`nixsecrets ls` lists all")
 
 
 def _new_document(draft: Draft, place: Place, value: Plaintext, now: datetime) -> Draft:
-    draft = policy.bring(draft)
+    draft = policy.bring_rule_of(draft, place.path)
     wanted = recipients.intended(draft.fleet, place.path)
-    if not wanted:
+    rule = draft.fleet.policy.rule_for(place.path) if draft.fleet.policy else None
+    if rule is None or wanted is None:
         raise RepositoryError(
             "no rule of the policy governs it, so that nobody could read it",
             hint=_hint_for_unruled(draft, place),
         ).within(place.path)
-    rule = draft.fleet.policy.rule_for(place.path) if draft.fleet.policy else None
-    if rule is None:
-        raise AssertionError("recipients come from a rule")
+    if rule.foreign:
+        kinds = ", ".join(dict.fromkeys(entry.kind for entry in rule.foreign))
+        draft = draft.warning(f"{place.path} is made for age recipients only, without {kinds}")
+    encrypted = rule.selection.encrypts(place.key_path, ())
+    draft = _warn_of_clear(draft, place, encrypted=encrypted)
     scalar = Scalar(LeafType.STR, value.reveal())
-    block = yaml_edit.render_block(place.key_path, scalar, 0, DEFAULT_INDENT)
-    content = sealing.seal(Plaintext(block.encode()), wanted, now, rule.selection)
+    block = Plaintext(yaml_edit.render_block(place.key_path, scalar, 0, DEFAULT_INDENT).encode())
+    only_encrypted = rule.mac_only_encrypted
+    try:
+        content = sealing.seal(
+            block, wanted, now, rule.selection, mac_only_encrypted=only_encrypted
+        )
+    except NixsecretsError as error:
+        raise error.within(place.path) from None
     names = ", ".join(names_of(draft.fleet, recipient.text) for recipient in wanted)
     return draft.changed(place.path, content, f"new document for {names}", f"+ {place.address}")
 
@@ -93,18 +112,18 @@ def _hint_for_unruled(draft: Draft, place: Place) -> str:
             )
 
 
-def _warn(draft: Draft, place: Place, value: Plaintext, opened: OpenDocument) -> Draft:
-    if not value:
-        draft = draft.warning(f"{place.address} is empty, and an empty value is never encrypted")
-    if not opened.document.encrypts(place.key_path):
-        draft = draft.warning(
-            f"{place.address} will stand in clear: its document's rule leaves it out"
-        )
-    return draft
+def _warn_of_clear(draft: Draft, place: Place, *, encrypted: bool) -> Draft:
+    if encrypted:
+        return draft
+    return draft.warning(f"{place.address} will stand in clear: its document's rule leaves it out")
 
 
 def _wire(draft: Draft, place: Place) -> Draft:
     _refuse_clash(draft, place)
+    return _rewire(draft, place)
+
+
+def _rewire(draft: Draft, place: Place) -> Draft:
     if draft.fleet.manifest.deliver is not Deliver.ALL and place.declaration is None:
         return draft
     return wiring.bring(draft, [host for host in _reached(draft, place) if host.recipient])
