@@ -3,7 +3,16 @@
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from nixsecrets.audit import declarations, documents, plaintext, policy, recipients, wiring
+from nixsecrets.audit import (
+    declarations,
+    documents,
+    plaintext,
+    policy,
+    recipients,
+    rules,
+    tracking,
+    wiring,
+)
 from nixsecrets.audit.finding import Finding, sort_findings
 from nixsecrets.audit.survey import Survey, survey
 from nixsecrets.fleet.load import Repository
@@ -35,5 +44,7 @@ def _all(found: Survey) -> Iterator[Finding]:
     yield from recipients.findings(found)
     yield from declarations.findings(found)
     yield from wiring.findings(found)
+    yield from tracking.findings(found)
     if found.whole:
+        yield from rules.findings(found)
         yield from plaintext.findings(found)

@@ -1,71 +1,96 @@
-"""Documents that are not sealed, not whole, or that git does not see."""
+"""Documents that are not sealed, or not whole."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from nixsecrets.audit.finding import Finding, Severity
-from nixsecrets.audit.survey import Survey
-from nixsecrets.plans.documents import leaf_name
+from nixsecrets.audit.survey import Opaque, Survey, Surveyed
+from nixsecrets.audit.wording import at, command, listed, spoken
+from nixsecrets.errors import NixsecretsError
+from nixsecrets.fleet.model import InFile, Scope
+from nixsecrets.plans.documents import YAML_SUFFIXES, leaf_name
 from nixsecrets.sops.document import Document, LeafState
+from nixsecrets.sops.tree import Empty, KeyPath
 
 
 def findings(found: Survey) -> Iterator[Finding]:
-    for path in found.in_clear:
-        yield Finding(
-            "document/not-encrypted",
-            Severity.ERROR,
-            str(path),
-            "a rule or the manifest says it is a document, and it stands in clear",
-            None,
-        )
-    for path, error in found.broken.items():
-        place = f"{path}:{error.line}" if error.line else str(path)
-        yield Finding("document/unreadable", Severity.ERROR, place, error.problem, None)
-    for path, document in found.sealed.items():
-        yield from _leaves(path, document)
-        yield from _services(path, document)
-    yield from _unseen(found)
+    for one in found.documents.values():
+        yield from _format(one)
+        match one.reading:
+            case Document():
+                yield from _document(one, one.reading)
+            case NixsecretsError():
+                place = at(one.path, one.reading.line)
+                words = one.reading.problem
+                hint = one.reading.hint
+                yield Finding("document/unreadable", Severity.ERROR, place, words, hint)
+            case Opaque.CLEAR:
+                yield _in_clear(found, one)
+            case Opaque.OTHER_FORMAT:
+                words = "seems sealed; whether it is, and for whom, is not looked at in its format"
+                place = str(one.path)
+                yield Finding("document/not-looked-into", Severity.WARNING, place, words)
 
 
-def _leaves(path: PurePosixPath, document: Document) -> Iterator[Finding]:
+def set_command(one: Surveyed, path: KeyPath) -> str:
+    """Return the command that gives a leaf another value."""
+    scope: Scope | InFile = one.managed.scope if one.managed else InFile(one.path)
+    return command("nixsecrets", "set", f"{scope.prefix}:{leaf_name(path)}")
+
+
+def _format(one: Surveyed) -> Iterator[Finding]:
+    if one.managed is not None and one.path.suffix not in YAML_SUFFIXES:
+        words = "is to be delivered, and only YAML documents can be so far"
+        yield Finding("document/format", Severity.ERROR, str(one.path), words)
+
+
+def _in_clear(found: Survey, one: Surveyed) -> Finding:
+    said_by = "the manifest" if one.rule is None else spoken(one.rule)
+    words = f"stands in clear, though {said_by} says that it is a document"
+    if one.path in (found.tracked or ()):
+        words += "; git has its values already, so replace them too"
+    remedy = command("sops", "encrypt", "--in-place", one.path)
+    return Finding("document/not-encrypted", Severity.ERROR, str(one.path), words, remedy)
+
+
+def _document(one: Surveyed, document: Document) -> Iterator[Finding]:
+    by_rule = []
     for leaf in document.leaf_states():
-        problem = _problem(leaf)
-        if problem is not None:
-            rule, severity, words = problem
-            words = f"{leaf_name(leaf.path)} {words}"
-            yield Finding(rule, severity, f"{path}:{leaf.line}", words, None)
+        if _is_empty(leaf):
+            yield _empty(one, leaf)
+        elif leaf.encrypted_by_rule and leaf.sealed_as is None and not leaf.empty:
+            yield _clear_leaf(one, leaf)
+        elif not leaf.encrypted_by_rule and not leaf.empty:
+            by_rule.append(leaf)
+    if by_rule:
+        yield _clear_by_rule(one.path, by_rule)
 
 
-def _problem(leaf: LeafState) -> tuple[str, Severity, str] | None:
-    if leaf.empty:
-        return "document/empty-value", Severity.WARNING, "is empty, so it is not encrypted"
-    if leaf.encrypted_by_rule and leaf.sealed_as is None:
-        words = "stands in clear, though the document's rule says it is encrypted"
-        return "document/clear-leaf", Severity.ERROR, words
-    if not leaf.encrypted_by_rule:
-        words = "stands in clear by the document's rule"
-        return "document/leaf-in-clear", Severity.WARNING, words
-    return None
+def _is_empty(leaf: LeafState) -> bool:
+    """Say whether a leaf ought to have a value; an empty mapping or list is none to begin with."""
+    return leaf.empty and leaf.kind not in (Empty.MAPPING, Empty.LIST)
 
 
-def _services(path: PurePosixPath, document: Document) -> Iterator[Finding]:
-    for service in document.metadata.foreign_services:
-        words = f"its data key is also held by {service}, which is neither checked nor changed"
-        yield Finding("document/other-service", Severity.WARNING, str(path), words, None)
+def _empty(one: Surveyed, leaf: LeafState) -> Finding:
+    words = f"{leaf_name(leaf.path)} is empty, and an empty value is never encrypted"
+    is_named = all(isinstance(step, str) for step in leaf.path)
+    remedy = set_command(one, leaf.path) if is_named else None
+    place = at(one.path, leaf.line)
+    return Finding("document/empty-value", Severity.WARNING, place, words, remedy)
 
 
-def _unseen(found: Survey) -> Iterator[Finding]:
-    """Yield what a flake host would not find: files that git does not track."""
-    if found.tracked is None:
-        return
-    for host in found.hosts:
-        if host.attribute is None or host.without_flake or host.recipient is None:
-            continue
-        wiring = found.fleet.layout.wiring(host.name, host.directory)
-        read = [one.path for one in found.managed() if host in one.readers]
-        for path in (*read, wiring, host.configuration):
-            present = found.repository.sources.find(path) is not None
-            if present and path not in found.tracked:
-                words = f"git does not track it, so that the flake of {host.name} does not see it"
-                remedy = f"git add -- {path}"
-                yield Finding("document/untracked", Severity.ERROR, str(path), words, remedy)
+def _clear_leaf(one: Surveyed, leaf: LeafState) -> Finding:
+    words = (
+        f"{leaf_name(leaf.path)} stands in clear or damaged, though the document's own rule says "
+        "that it is encrypted; nothing opens the document like this"
+    )
+    remedy = f"take the line out, then {set_command(one, leaf.path)}"
+    place = at(one.path, leaf.line)
+    return Finding("document/clear-leaf", Severity.ERROR, place, words, remedy)
+
+
+def _clear_by_rule(path: PurePosixPath, leaves: list[LeafState]) -> Finding:
+    names = listed([leaf_name(leaf.path) for leaf in leaves])
+    verb = "stands" if len(leaves) == 1 else "stand"
+    words = f"{names} {verb} in clear by the document's own rule"
+    return Finding("document/leaf-in-clear", Severity.WARNING, at(path, leaves[0].line), words)

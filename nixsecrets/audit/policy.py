@@ -1,11 +1,17 @@
-"""A policy that cannot be meant: anchors, rules and their order."""
+"""A policy that lags behind the manifest, or whose rules a host cannot live with."""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
+from nixsecrets.age.recipient import canonical_text
 from nixsecrets.audit.finding import Finding, Severity
 from nixsecrets.audit.survey import Survey
+from nixsecrets.audit.wording import at, listed, spoken
 from nixsecrets.errors import NixsecretsError
-from nixsecrets.fleet.policy import Policy
+from nixsecrets.fleet import policy_edit
+from nixsecrets.fleet.access import ManagedDocument, Reader, names_of, recipients_of
+from nixsecrets.fleet.model import Fleet, Host
+from nixsecrets.fleet.policy import Policy, Rule
 from nixsecrets.plans import policy
 from nixsecrets.plans.draft import Draft
 
@@ -13,68 +19,123 @@ from nixsecrets.plans.draft import Draft
 def findings(found: Survey) -> Iterator[Finding]:
     fleet = found.fleet
     if fleet.policy is None:
-        if fleet.managed:
-            yield Finding(
-                "policy/missing",
-                Severity.ERROR,
-                str(fleet.layout.policy),
-                "there is none, so that no document can be made",
-                "nixsecrets rekey",
-            )
+        words = "there is none, so that no document can be made"
+        remedy = "nixsecrets rekey" if fleet.managed else "nixsecrets init"
+        yield Finding("policy/missing", Severity.ERROR, str(fleet.layout.policy), words, remedy)
         return
-    if fleet.managed:
-        yield from _behind(found)
-    if found.whole:
-        yield from _oddities(found, fleet.policy)
+    differing = tuple(_differing_anchors(found, fleet.policy))
+    yield from differing
+    if fleet.managed and not differing:
+        yield from _behind(found, fleet.policy)
     yield from _several_groups(found, fleet.policy)
 
 
-def _behind(found: Survey) -> Iterator[Finding]:
+def _differing_anchors(found: Survey, stated: Policy) -> Iterator[Finding]:
+    """Yield the anchors that bear a reader's name and not what its key file says."""
+    fleet = found.fleet
+    readers: tuple[Reader, ...] = (*fleet.people, *found.hosts)
+    for reader in readers:
+        own = {recipient.text for recipient in recipients_of(reader)}
+        anchor = stated.anchor(_anchor_name(reader))
+        if anchor is not None and own and canonical_text(anchor.text) not in own:
+            file = _key_file(fleet, reader)
+            words = f"the anchor &{anchor.name} is not what {file} says {reader.name} is"
+            place = at(fleet.layout.policy, anchor.line)
+            remedy = f"write {min(own)} behind the anchor, or restore {file} from git"
+            yield Finding("policy/anchor-differs", Severity.ERROR, place, words, remedy)
+
+
+def _anchor_name(reader: Reader) -> str:
+    return policy_edit.spell_anchor(reader.anchor if isinstance(reader, Host) else reader.name)
+
+
+def _key_file(fleet: Fleet, reader: Reader) -> PurePosixPath:
+    match reader:
+        case Host():
+            return fleet.layout.host_key(reader.name)
+        case _:
+            return fleet.layout.person_key(reader.name)
+
+
+def _behind(found: Survey, stated: Policy) -> Iterator[Finding]:
     """Ask the planner: a plan for the policy that is not empty is drift."""
     path = found.fleet.layout.policy
     try:
         draft = policy.bring(Draft(found.repository))
     except NixsecretsError as error:
-        rule = "policy/anchor-differs" if "anchor" in error.problem else "policy/not-editable"
-        place = f"{path}:{error.line}" if error.line else str(path)
-        yield Finding(rule, Severity.ERROR, place, error.problem, error.hint)
+        place = at(PurePosixPath(error.place or path), error.line)
+        yield Finding("policy/not-editable", Severity.ERROR, place, error.problem, error.hint)
         return
-    for change in draft.repository.changes.values():
-        for why in change.why:
-            words = f"is behind the manifest: {why}"
-            yield Finding("policy/behind", Severity.ERROR, str(path), words, "nixsecrets rekey")
-    for warning in draft.warnings:
-        yield Finding("policy/other-rule", Severity.WARNING, str(path), warning, None)
+    if draft.repository.changes and draft.fleet.policy is not None:
+        for document in found.managed:
+            yield from _lag(found, document, stated, draft.fleet.policy)
+    for warning in draft.warnings if found.whole else ():
+        yield Finding("policy/other-rule", Severity.WARNING, str(path), warning)
 
 
-def _oddities(found: Survey, stated: Policy) -> Iterator[Finding]:
-    path = found.fleet.layout.policy
-    for warning in stated.warnings:
-        place = f"{path}:{warning.line}"
-        yield Finding("policy/unknown", Severity.WARNING, place, warning.words, None)
-    used = {entry.anchor for rule in stated.rules for entry in (*rule.recipients, *rule.foreign)}
-    for anchor in stated.anchors:
-        if anchor.name not in used:
-            words = f"no rule uses the anchor &{anchor.name}"
-            place = f"{path}:{anchor.line}"
-            yield Finding("policy/unused-anchor", Severity.WARNING, place, words, None)
-    documents = {*found.sealed, *found.broken, *found.in_clear}
-    documents |= {document.path for document in found.managed()}
-    for rule in stated.rules:
-        governs = any(stated.rule_for(document) == rule for document in documents)
-        if not governs and rule.pattern is not None:
-            words = f"no document is governed by the rule {rule.pattern_text}"
-            place = f"{path}:{rule.line}"
-            yield Finding("policy/no-document", Severity.WARNING, place, words, None)
+def _lag(
+    found: Survey, document: ManagedDocument, stated: Policy, wanted: Policy
+) -> Iterator[Finding]:
+    """Yield how a document's rule differs from the one that the planner would leave."""
+    fleet, path = found.fleet, document.path
+    before, after = stated.rule_for(path), wanted.rule_for(path)
+    if after is None or (before is not None and _texts(before) == _texts(after)):
+        return
+    if before is None and path in found.documents:  # told of the document
+        return
+    if before is None or before.pattern_text != after.pattern_text:
+        alone = f" alone: {spoken(before)} governs it" if before else ""
+        words = f"there is no rule for {path}{alone}"
+        place = str(fleet.layout.policy)
+        yield Finding("policy/behind", Severity.ERROR, place, words, "nixsecrets rekey")
+        return
+    place = at(fleet.layout.policy, before.line)
+    missing = [text for text in _texts(after) if text not in _texts(before)]
+    if missing:
+        names = listed([names_of(fleet, text) for text in missing])
+        words = f"the rule of {path} does not name {names}"
+        yield Finding("policy/behind", Severity.ERROR, place, words, "nixsecrets rekey")
+    surplus = [text for text in _texts(before) if text not in _texts(after)]
+    strangers = [names_of(fleet, text) for text in surplus if text not in found.known]
+    if strangers:
+        words = f"the rule of {path} names {listed(strangers)}, whom no file in keys/ explains"
+        yield Finding("recipients/unknown", Severity.ERROR, place, words, "nixsecrets rekey")
+    others = [names_of(fleet, text) for text in surplus if text in found.known]
+    if others:
+        words = f"the rule of {path} names {listed(others)}, which the manifest does not"
+        yield Finding("policy/behind", Severity.ERROR, place, words, "nixsecrets rekey")
+
+
+def _texts(rule: Rule) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(canonical_text(entry.text) for entry in rule.recipients))
 
 
 def _several_groups(found: Survey, stated: Policy) -> Iterator[Finding]:
-    for document in found.managed():
+    """Yield rules that split the data key, so that a recipient of one group opens nothing."""
+    path = found.fleet.layout.policy
+    reached: set[int] = set()
+    for document in found.managed:
         rule = stated.rule_for(document.path)
-        if rule is not None and rule.has_several_groups and rule.shamir_threshold is None:
+        hosts = [one.name for one in document.readers if isinstance(one, Host)]
+        if rule is not None and _is_split(rule) and hosts:
+            reached.add(rule.index)
             words = (
-                f"the rule of {document.path} has several key groups and no threshold: "
-                "every group is needed, and a host's key alone opens nothing"
+                f"the rule of {document.path} splits the data key over {len(rule.groups)} key "
+                f"groups: {listed(hosts)} alone cannot open it"
             )
-            place = f"{found.fleet.layout.policy}:{rule.line}"
-            yield Finding("policy/several-groups", Severity.ERROR, place, words, None)
+            remedy = "write all recipients into one group"
+            place = at(path, rule.line)
+            yield Finding("policy/several-groups", Severity.ERROR, place, words, remedy)
+    for rule in stated.rules if found.whole else ():
+        if _is_split(rule) and rule.shamir_threshold is None and rule.index not in reached:
+            words = f"{spoken(rule)} has {len(rule.groups)} key groups: one of each is needed"
+            remedy = (
+                "write all recipients into one group, or say shamir_threshold where it is meant"
+            )
+            place = at(path, rule.line)
+            yield Finding("policy/several-groups", Severity.WARNING, place, words, remedy)
+
+
+def _is_split(rule: Rule) -> bool:
+    """Say whether several groups are needed: all, where no `shamir_threshold` is stated."""
+    return rule.has_several_groups and rule.shamir_threshold != 1

@@ -1,81 +1,200 @@
-"""Documents whose recipients are not those of the policy, or nobody's."""
+"""Documents and rules whose recipients are not those that they should have, or nobody's."""
 
-from collections.abc import Iterator
-from pathlib import PurePosixPath
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
-from nixsecrets.age.recipient import canonical_text
-from nixsecrets.age.ssh import convert_public_key
-from nixsecrets.age.sshkey import parse_public_key
+from nixsecrets.age.recipient import Recipient, canonical_text
+from nixsecrets.age.ssh import convert_public_key, parse_public_key
 from nixsecrets.audit.finding import Finding, Severity
-from nixsecrets.audit.survey import Survey
+from nixsecrets.audit.survey import Survey, Surveyed
+from nixsecrets.audit.wording import at, command, listed, spoken
 from nixsecrets.errors import NixsecretsError
-from nixsecrets.fleet.access import Reader, names_of, recipients_of
-from nixsecrets.fleet.model import Fleet
+from nixsecrets.fleet.access import names_of
+from nixsecrets.fleet.layout import MANIFEST
+from nixsecrets.fleet.model import Deliver, Fleet, Host
+from nixsecrets.fleet.policy import Rule
 from nixsecrets.plans import recipients
-from nixsecrets.plans.policy import managed_rule
 from nixsecrets.sops.document import Document
+
+HostsByRecipient: TypeAlias = Mapping[Recipient, Host]
+
+_RAW = "raw ssh-ed25519 line, which sops-nix cannot open there"
+# Recipients that a quantum computer does not break (age specification, "MLKEM768-X25519").
+_POST_QUANTUM = ("age1pq1", "age1tagpq1")
 
 
 def findings(found: Survey) -> Iterator[Finding]:
-    for path, document in found.sealed.items():
-        yield from _drift(found, path, document)
-        yield from _unknown(found.fleet, path, document)
-        yield from _raw_ssh(found.fleet, path, document)
-        yield from _without_admin(found.fleet, path, document)
+    hosts = {host.recipient: host for host in found.fleet.hosts if host.recipient}
+    for rule in _rules(found):
+        yield from _strangers_in_rule(found, rule, hosts)
+        yield from _raw_in_rule(found, rule, hosts)
+        yield from _other_services_in_rule(found, rule)
+    for one, document in found.sealed:
+        yield from _drift(found, one, document, hosts)
+        yield from _raw_in_document(one, document, hosts)
+        yield from _hosts_left_out(found, one, document, hosts)
+        yield from _without_admin(found.fleet, one, document)
+        yield from _other_services(one, document)
+        yield from _half_post_quantum(one, document)
+    if found.fleet.managed and not found.fleet.people:
+        words = "it names no admin, so that only hosts can open what is sealed"
+        remedy = "nixsecrets add-admin NAME RECIPIENT"
+        yield Finding("recipients/no-admin", Severity.ERROR, str(MANIFEST), words, remedy)
 
 
-def _drift(found: Survey, path: PurePosixPath, document: Document) -> Iterator[Finding]:
+def _rules(found: Survey) -> tuple[Rule, ...]:
+    if found.whole:
+        return found.policy.rules
+    governing = {one.rule.index: one.rule for one in found.documents.values() if one.rule}
+    return tuple(governing.values())
+
+
+def _strangers_in_rule(found: Survey, rule: Rule, hosts: HostsByRecipient) -> Iterator[Finding]:
+    """Yield who is unknown in a rule of the people's; in the tool's own it is drift."""
     fleet = found.fleet
-    difference = recipients.drift(found.repository, path, document)
+    if not fleet.managed or rule.index in found.our_rules:
+        return
+    texts = dict.fromkeys(canonical_text(entry.text) for entry in rule.recipients)
+    unknown = [text for text in texts if text not in found.known and _raw_host(text, hosts) is None]
+    if unknown:
+        names = listed([names_of(fleet, text) for text in unknown])
+        words = f"{spoken(rule)} names {names}, whom no file in keys/ explains"
+        place = at(fleet.layout.policy, rule.line)
+        yield Finding("recipients/unknown", Severity.WARNING, place, words)
+
+
+def _raw_in_rule(found: Survey, rule: Rule, hosts: HostsByRecipient) -> Iterator[Finding]:
+    place = at(found.fleet.layout.policy, rule.line)
+    is_ours = rule.index in found.our_rules
+    for entry in rule.recipients:
+        host = _raw_host(entry.text, hosts)
+        if host is not None and host.recipient is not None:
+            words = f"{spoken(rule)} names {host.name} by its {_RAW}"
+            by_hand = f"write {host.recipient.text} in its place, then nixsecrets rekey"
+            remedy = "nixsecrets rekey" if is_ours else by_hand
+            yield Finding("recipients/raw-ssh", Severity.ERROR, place, words, remedy)
+
+
+def _other_services_in_rule(found: Survey, rule: Rule) -> Iterator[Finding]:
+    if rule.foreign:
+        kinds = listed(sorted({entry.kind for entry in rule.foreign}))
+        words = f"{spoken(rule)} names {kinds} recipients, which are neither checked nor changed"
+        place = at(found.fleet.layout.policy, rule.line)
+        yield Finding("recipients/other-service", Severity.WARNING, place, words)
+
+
+def _drift(
+    found: Survey, one: Surveyed, document: Document, hosts: HostsByRecipient
+) -> Iterator[Finding]:
+    """Yield how a document differs from its rule; a host in a raw line is told as such."""
+    fleet, place = found.fleet, str(one.path)
+    difference = recipients.drift(found.repository, one.path, document)
     if difference is None:
-        yield _no_rule(found, path)
+        severity = Severity.ERROR if one.managed else Severity.WARNING
+        words = "no rule of the policy governs it"
+        remedy = "nixsecrets rekey" if one.managed else None
+        yield Finding("recipients/no-rule", severity, place, words, remedy)
         return
-    remedy = f"nixsecrets rekey {path}"
-    for text in difference.missing:
-        words = f"has no stanza for {names_of(fleet, text)}, whom the policy names"
-        yield Finding("recipients/missing", Severity.ERROR, str(path), words, remedy)
-    for text in difference.surplus:
-        words = f"has a stanza for {names_of(fleet, text)}, whom the policy does not name"
-        yield Finding("recipients/surplus", Severity.ERROR, str(path), words, remedy)
+    in_raw = {label: host for label in document.recipients if (host := _raw_host(label, hosts))}
+    told = {host.recipient.text for host in in_raw.values() if host.recipient}
+    told |= {canonical_text(label) for label in in_raw}
+    rekey = command("nixsecrets", "rekey", one.path)
+    missing = [text for text in difference.missing if text not in told]
+    surplus = [text for text in difference.surplus if text not in told]
+    if missing:
+        names = listed([names_of(fleet, text) for text in missing])
+        them = names if len(missing) == 1 else "them"
+        words = f"{names} cannot open it, though the policy names {them}"
+        yield Finding("recipients/missing", Severity.ERROR, place, words, rekey)
+    is_ours = not document.metadata.foreign_services
+    renew = command("nixsecrets", "rotate", "data-keys", one.path) if is_ours else rekey
+    strangers = [text for text in surplus if fleet.managed and text not in found.known]
+    others = [text for text in surplus if text not in strangers]
+    if others:
+        names = listed([names_of(fleet, text) for text in others])
+        them = names if len(others) == 1 else "them"
+        words = f"{names} can open it, though the policy does not name {them}"
+        yield Finding("recipients/surplus", Severity.ERROR, place, words, renew)
+    if strangers:
+        names = listed([names_of(fleet, text) for text in strangers])
+        words = f"{names} can open it, whom neither the policy nor a file in keys/ explains"
+        yield Finding("recipients/unknown", Severity.ERROR, place, words, renew)
 
 
-def _no_rule(found: Survey, path: PurePosixPath) -> Finding:
-    wired = any(document.path == path for document in found.managed())
-    severity = Severity.ERROR if wired else Severity.WARNING
-    words = "no rule of the policy governs it"
-    return Finding("recipients/no-rule", severity, str(path), words, None)
-
-
-def _unknown(fleet: Fleet, path: PurePosixPath, document: Document) -> Iterator[Finding]:
-    if not fleet.managed:
-        return
-    everyone: tuple[Reader, ...] = (*fleet.people, *fleet.hosts)
-    known = {one.text for reader in everyone for one in recipients_of(reader)}
-    severity = Severity.ERROR if managed_rule(fleet, path) else Severity.WARNING
+def _raw_in_document(
+    one: Surveyed, document: Document, hosts: HostsByRecipient
+) -> Iterator[Finding]:
     for label in document.recipients:
-        text = canonical_text(label)
-        if text not in known:
-            words = f"no key file explains its recipient {names_of(fleet, text)}"
-            yield Finding("recipients/unknown", severity, str(path), words, None)
-
-
-def _raw_ssh(fleet: Fleet, path: PurePosixPath, document: Document) -> Iterator[Finding]:
-    converted = {host.recipient: host.name for host in fleet.hosts if host.recipient}
-    for label in document.recipients:
-        if not label.startswith("ssh-ed25519"):
-            continue
-        try:
-            host = converted.get(convert_public_key(parse_public_key(label)))
-        except NixsecretsError:
-            continue
+        host = _raw_host(label, hosts)
         if host is not None:
-            words = f"names {host} by its raw ssh-ed25519 key, which sops-nix cannot open there"
-            remedy = f"nixsecrets rekey {path}"
-            yield Finding("recipients/raw-ssh", Severity.ERROR, str(path), words, remedy)
+            words = f"names {host.name} by its {_RAW}"
+            remedy = command("nixsecrets", "rekey", one.path)
+            yield Finding("recipients/raw-ssh", Severity.ERROR, str(one.path), words, remedy)
 
 
-def _without_admin(fleet: Fleet, path: PurePosixPath, document: Document) -> Iterator[Finding]:
-    admins = {one.text for person in fleet.people for one in person.recipients}
-    if fleet.managed and not admins & {canonical_text(label) for label in document.recipients}:
-        words = "no admin can open it"
-        yield Finding("recipients/no-admin", Severity.ERROR, str(path), words, None)
+def _raw_host(label: str, hosts: HostsByRecipient) -> Host | None:
+    """Return the host whose SSH line, not converted, a label or an entry is."""
+    if not label.startswith("ssh-ed25519"):
+        return None
+    try:
+        return hosts.get(convert_public_key(parse_public_key(label)))
+    except NixsecretsError:
+        return None
+
+
+def _hosts_left_out(
+    found: Survey, one: Surveyed, document: Document, hosts: HostsByRecipient
+) -> Iterator[Finding]:
+    """Yield the hosts that are given something of a document which neither it nor its rule names.
+
+    Those that the rule names are drift, and those that are there in a raw line are told as such.
+    """
+    named = {canonical_text(label) for label in document.recipients}
+    if one.rule is not None:
+        named |= {canonical_text(entry.text) for entry in one.rule.recipients}
+    raw = {host.name for text in named if (host := _raw_host(text, hosts)) is not None}
+    readers = one.managed.readers if one.managed else ()
+    left_out = [
+        host.name
+        for host in readers
+        if isinstance(host, Host) and host.name in found.names and host.recipient is not None
+        if host.recipient.text not in named and host.name not in raw
+    ]
+    if left_out and _delivers(found, one):
+        place = str(one.path)
+        names = listed(left_out)
+        verb = "is" if len(left_out) == 1 else "are"
+        words = f"{names} cannot open it and {verb} given what it holds: no rule, no stanza"
+        remedy = "nixsecrets rekey" if one.is_ours or one.rule is None else None
+        yield Finding("recipients/host-left-out", Severity.ERROR, place, words, remedy)
+
+
+def _delivers(found: Survey, one: Surveyed) -> bool:
+    """Say whether any host is given anything that the document holds."""
+    if one.managed is None:
+        return False
+    declared = found.declared.get(one.managed.scope, {}).values()
+    is_all = found.fleet.manifest.deliver is Deliver.ALL
+    return is_all or any(declaration.deliver for declaration in declared)
+
+
+def _without_admin(fleet: Fleet, one: Surveyed, document: Document) -> Iterator[Finding]:
+    admins = {recipient.text for person in fleet.people for recipient in person.recipients}
+    if admins and not admins & {canonical_text(label) for label in document.recipients}:
+        words = "no admin can open it, so that nobody can change it or let anyone read it"
+        yield Finding("recipients/no-admin", Severity.ERROR, str(one.path), words)
+
+
+def _other_services(one: Surveyed, document: Document) -> Iterator[Finding]:
+    """Yield services that the rule does not name either, for that is told of the rule."""
+    services = document.metadata.foreign_services
+    if services and not (one.rule and one.rule.foreign):
+        words = f"{listed(services)} can open it too, which is neither checked nor changed"
+        yield Finding("recipients/other-service", Severity.WARNING, str(one.path), words)
+
+
+def _half_post_quantum(one: Surveyed, document: Document) -> Iterator[Finding]:
+    safe = [label.startswith(_POST_QUANTUM) for label in document.recipients]
+    if any(safe) and not all(safe):
+        words = "has post-quantum recipients beside classical ones, which undo what those are for"
+        yield Finding("recipients/half-post-quantum", Severity.WARNING, str(one.path), words)

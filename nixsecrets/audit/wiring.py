@@ -1,24 +1,31 @@
-"""Generated Nix that is not what the declarations say, or that no configuration imports."""
+"""Generated Nix that is not what the declarations say, or that no system takes in."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 
 from nixsecrets.audit.finding import Finding, Severity
-from nixsecrets.audit.survey import Survey
+from nixsecrets.audit.survey import Survey, content_of
+from nixsecrets.audit.wording import at, command, listed
 from nixsecrets.errors import NixsecretsError
 from nixsecrets.fleet.layout import FLAKE
 from nixsecrets.fleet.model import Host
-from nixsecrets.plans import wiring
+from nixsecrets.nix.bindings import bindings, plain
+from nixsecrets.nix.syntax import NixSyntaxError, parse
+from nixsecrets.plans import wiring, wiring_place
+from nixsecrets.plans.draft import Draft
 from nixsecrets.plans.wiring import WiringState
 
 _LOCK = FLAKE.with_name("flake.lock")
-_INPUT = b"sops-nix"
+_SELF = "self"  # `inputs.self.submodules` says how the flake itself is fetched
 
 
 def findings(found: Survey) -> Iterator[Finding]:
-    for host in found.hosts:
-        if host.recipient is not None:
-            yield from _host(found, host)
-    yield from _lock(found)
+    wired = [host for host in found.hosts if host.recipient is not None]
+    for host in wired:
+        yield from _host(found, host)
+    yield from _without_sops_nix(found, wired)
+    if found.whole:
+        yield from _unlocked(found)
 
 
 def _host(found: Survey, host: Host) -> Iterator[Finding]:
@@ -27,9 +34,7 @@ def _host(found: Survey, host: Host) -> Iterator[Finding]:
         state = wiring.stale(found.repository, host)
         older = wiring.older_definitions(found.repository, host)
     except NixsecretsError as error:
-        place = error.place or str(path)
-        place = f"{place}:{error.line}" if error.line else place
-        yield Finding("wiring/impossible", Severity.ERROR, place, error.problem, error.hint)
+        yield from _impossible(found, host, error)
         return
     known = _of_state(state, host)
     if known is not None:
@@ -37,30 +42,94 @@ def _host(found: Survey, host: Host) -> Iterator[Finding]:
         yield Finding(rule, Severity.ERROR, str(path), words, remedy)
     for definition in older:
         words = f"sets {definition.option}, which the wiring of {host.name} sets too"
-        place = f"{definition.path}:{definition.line}"
-        yield Finding("wiring/older-definition", Severity.ERROR, place, words, None)
+        place = at(definition.path, definition.line)
+        remedy = "take the line out"
+        yield Finding("wiring/older-definition", Severity.ERROR, place, words, remedy)
+
+
+def _impossible(found: Survey, host: Host, error: NixsecretsError) -> Iterator[Finding]:
+    """Yield why there can be no wiring; a damaged document is told of as what it is."""
+    if error.place is not None:
+        unreadable = {str(path) for path, one in found.documents.items() if one.is_unreadable}
+        if error.place not in unreadable:
+            place = f"{error.place}:{error.line}" if error.line else error.place
+            yield Finding("wiring/impossible", Severity.ERROR, place, error.problem, error.hint)
+        return
+    place = str(found.fleet.layout.wiring(host.name, host.directory))
+    yield Finding("declaration/clash", Severity.ERROR, place, error.problem, error.hint)
 
 
 def _of_state(state: WiringState, host: Host) -> tuple[str, str, str] | None:
-    wire = f"nixsecrets wire {host.name}"
+    wire = command("nixsecrets", "wire", host.name)
     match state:
         case WiringState.MISSING:
             return "wiring/missing", f"{host.name} has no wiring", wire
         case WiringState.STALE:
-            return "wiring/stale", "is not what the declarations say", wire
+            return "wiring/stale", f"is not what is declared for {host.name}", wire
         case WiringState.HAND_EDITED:
-            return "wiring/hand-edited", "was edited by hand", f"{wire} --force"
+            return "wiring/hand-edited", "is not as nixsecrets wrote it", f"{wire} --force"
         case WiringState.NOT_IMPORTED:
-            return "wiring/not-imported", f"{host.configuration} does not import it", wire
+            return "wiring/not-imported", f"no module of {host.name} imports it", wire
         case WiringState.IN_STEP:
             return None
 
 
-def _lock(found: Survey) -> Iterator[Finding]:
-    flake = found.repository.sources.find(FLAKE)
-    if not found.whole or flake is None or _INPUT not in flake.content:
+def _without_sops_nix(found: Survey, wired: Sequence[Host]) -> Iterator[Finding]:
+    """Ask the planner whether the hosts' systems have sops-nix, without which nothing builds."""
+    try:
+        draft = wiring_place.bring_sops_nix(Draft(found.repository), wired)
+    except NixsecretsError as error:
+        place = at(FLAKE, error.line)
+        yield Finding("wiring/no-sops-nix", Severity.WARNING, place, error.problem, error.hint)
         return
-    lock = found.repository.sources.find(_LOCK)
-    if lock is None or _INPUT not in lock.content:
-        words = "the input sops-nix has no entry in flake.lock"
-        yield Finding("wiring/unlocked", Severity.WARNING, str(FLAKE), words, "nix flake lock")
+    for change in draft.repository.changes.values():
+        words = f"lacks {listed(change.why)}, which the wiring needs"
+        place = str(change.path)
+        yield Finding("wiring/no-sops-nix", Severity.ERROR, place, words, "nixsecrets wire")
+    for note in draft.notes:
+        words, _, remedy = note.partition("; ")
+        place, _, words = words.rpartition(": ")
+        text = " ".join(remedy.split())
+        yield Finding("wiring/no-sops-nix", Severity.WARNING, place or str(FLAKE), words, text)
+
+
+def _unlocked(found: Survey) -> Iterator[Finding]:
+    flake = content_of(found.repository, FLAKE)
+    inputs = _inputs(flake) if isinstance(flake, bytes) else ()
+    if not inputs:
+        return
+    lock = content_of(found.repository, _LOCK)
+    locked = _locked(lock) if isinstance(lock, bytes) else frozenset()
+    missing = [name for name in inputs if name not in locked]
+    if lock is None:
+        words = "there is none, so that every build may take other inputs"
+        place = str(_LOCK)
+        yield Finding("wiring/unlocked", Severity.WARNING, place, words, "nix flake lock")
+    elif missing:
+        words = f"has no entry for {listed(missing)}"
+        place = str(_LOCK)
+        yield Finding("wiring/unlocked", Severity.WARNING, place, words, "nix flake lock")
+
+
+def _inputs(flake: bytes) -> tuple[str, ...]:
+    try:
+        source = parse(flake)
+    except NixSyntaxError:
+        return ()
+    names = (
+        each.path[1]
+        for each in bindings(source, source.root, plain)
+        if each.path[0] == "inputs" and len(each.path) > 1
+    )
+    return tuple(dict.fromkeys(name for name in names if name not in (None, _SELF)))
+
+
+def _locked(lock: bytes) -> frozenset[str]:
+    """Return the names of the locked inputs (Nix manual, "nix flake", "Lock files")."""
+    try:
+        read: object = json.loads(lock)
+    except (ValueError, RecursionError):
+        return frozenset()
+    for step in ("nodes", "root", "inputs"):
+        read = read.get(step) if isinstance(read, dict) else None
+    return frozenset(read) if isinstance(read, dict) else frozenset()

@@ -69,8 +69,8 @@ SECTIONS = (
         "Values",
         (
             Entry("set", "secrets:set_command", "Set a value: prompt, stdin, file or generated."),
-            Entry("get", "secrets:get_command", "Print one value."),
-            Entry("ls", "secrets:ls_command", "List names, never values."),
+            Entry("get", "get:command", "Print one value."),
+            Entry("ls", "ls:command", "List names, never values."),
             Entry("rm", "secrets:rm_command", "Remove a value."),
             Entry("decrypt", "documents:decrypt_command", "Print a whole document in clear."),
         ),

@@ -1,19 +1,33 @@
 """What every command is given: the repository, the identities, the clock."""
 
 import os
+import pwd
+import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from socket import gethostname
 
 import click
 
-from nixsecrets.age.recipient import Recipient, parse_recipient, parse_recipients
-from nixsecrets.errors import NixsecretsError, NoIdentityError, RepositoryError, UsageError
-from nixsecrets.fleet.access import names_of
+from nixsecrets.age.recipient import (
+    Recipient,
+    canonical_text,
+    parse_recipient,
+    parse_recipients,
+)
+from nixsecrets.age.sshkey import holds_private_half
+from nixsecrets.change import Plan
+from nixsecrets.errors import (
+    NixsecretsError,
+    NoIdentityError,
+    ProgramError,
+    RepositoryError,
+    UsageError,
+)
+from nixsecrets.fleet.access import managed_documents, names_of
 from nixsecrets.fleet.layout import MANIFEST
 from nixsecrets.fleet.load import Repository, open_repository
 from nixsecrets.fleet.model import Host
@@ -38,13 +52,17 @@ class App:
     Args:
         root: the repository's root.
         host_identity: open documents with this machine's SSH host key alone.
+        step: called before each smallest action of a transaction.
     """
 
-    def __init__(self, root: Path, *, host_identity: bool = False) -> None:
+    def __init__(
+        self, root: Path, *, host_identity: bool = False, step: transaction.Step | None = None
+    ) -> None:
         self.root = root
+        self.step = step
         self.environment: Mapping[str, str] = os.environ
         self.now = datetime.now(UTC)
-        self.host_name = gethostname()
+        self.host_name = os.uname().nodename
         self._host_identity = host_identity
 
     @cached_property
@@ -81,7 +99,10 @@ class App:
             carried_on = transaction.recover(self.root, self.state)
             if carried_on:
                 tell(carried_on)
-            yield open_repository(self.root, self.paths)
+            repository = open_repository(self.root, self.paths)
+            if carried_on:
+                self._stage_own(repository)
+            yield repository
 
     def this_machine(self, repository: Repository) -> Host | None:
         return repository.fleet.this_machine(self.host_name)
@@ -96,6 +117,42 @@ class App:
     def default_identity_file(self) -> Path:
         return default_identity_file(self.environment, Path.home())
 
+    def apply(self, plan: Plan) -> None:
+        """Make a plan a fact, and stage its new files."""
+        if self.step:
+            transaction.apply(self.root, self.state, plan, self.step)
+        else:
+            transaction.apply(self.root, self.state, plan)
+        self.stage(change.path for change in plan.changes if change.before is None)
+
+    def stage(self, paths: Iterable[PurePosixPath]) -> None:
+        """Stage files in full, so that a flake sees them; nothing without git.
+
+        Raises:
+            ProgramError: git does not; the files are written nevertheless.
+        """
+        new = list(paths)
+        if not self.in_git or not new:
+            return
+        try:
+            git.stage(self.root, new)
+        except ProgramError as error:
+            raise ProgramError(
+                f"the change stands, but its new files are not staged: {error.problem}",
+                hint=shlex.join(("git", "-C", str(self.root), "add", "--", *map(str, new))),
+            ) from error
+
+    def _stage_own(self, repository: Repository) -> None:
+        """Stage what an interrupted change may have left unstaged."""
+        fleet = repository.fleet
+        own = {MANIFEST, fleet.layout.policy}
+        own.update(fleet.layout.person_key(person.name) for person in fleet.people)
+        own.update(document.path for document in managed_documents(fleet))
+        for host in fleet.hosts:
+            own.add(fleet.layout.host_key(host.name))
+            own.add(fleet.layout.wiring(host.name, host.directory))
+        self.stage(sorted(own & self.index.untracked))
+
     def unlock(self, document: Document) -> Plaintext:
         """Return a document's data key; where none opens it, say whose identity would."""
         found = self.identities
@@ -106,9 +163,10 @@ class App:
 
     def _hint(self, document: Document, error: NixsecretsError) -> str:
         fleet = open_repository(self.root, self.paths).fleet
-        names = ", ".join(names_of(fleet, label) for label in document.recipients)
+        names = ", ".join(names_of(fleet, canonical_text(label)) for label in document.recipients)
+        repair = "leave --host-identity out" if self._host_identity else error.hint or ""
         refused = [f"not used: {words}" for words in self.identities.refused]
-        return "; ".join((f"it is wrapped for {names}", error.hint or "", *refused))
+        return "; ".join((f"it is wrapped for {names}", repair, *refused))
 
 
 def find_app(*, host_identity: bool = False) -> App:
@@ -137,11 +195,23 @@ def tell(words: str) -> None:
 
 
 def write_value(value: Plaintext) -> None:
-    """Print a value: exact bytes into a pipe, with a newline behind it on a terminal."""
+    """Print a value: exact bytes into a pipe, with a newline behind it on a terminal.
+
+    Raises:
+        RepositoryError: stdout takes no more.
+        BrokenPipeError: its reader went away.
+    """
     content = value.reveal()
     ends = b"\n" if sys.stdout.isatty() and not content.endswith(b"\n") else b""
-    sys.stdout.buffer.write(content + ends)
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.buffer.write(content + ends)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        said = (error.strerror or "refused").lower()
+        hint = "see where it leads; what is there now is not whole"
+        raise RepositoryError(f"stdout cannot be written: {said}", hint=hint) from None
 
 
 def in_color() -> bool:
@@ -162,7 +232,8 @@ def read_file(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}") from None
+        said = (error.strerror or "refused").lower()
+        raise UsageError(f"{file} cannot be read: {said}") from None
 
 
 def path_in(app: App, file: Path) -> PurePosixPath:
@@ -178,25 +249,55 @@ def path_in(app: App, file: Path) -> PurePosixPath:
 
 
 def parse_recipient_argument(text: str) -> tuple[Recipient, ...]:
-    """Return the recipients that an argument is, or that the file it names holds."""
-    if text.startswith(("age1", "ssh-")):
-        return (parse_recipient(text),)
+    """Return the recipients that an argument is, or that the file it names holds.
+
+    Raises:
+        UsageError: it is a private half, which is not repeated, or no file can be read.
+        RepositoryError: it is no recipient that can be wrapped to.
+    """
+    refuse_private_half(text)
+    is_file = not text.startswith(("age1", "ssh-"))
+    lines = read_file(Path(text)).decode("utf-8", "replace") if is_file else text
     try:
-        return parse_recipients(read_file(Path(text)).decode("utf-8", "replace"))
+        return parse_recipients(lines) if is_file else (parse_recipient(lines),)
     except NixsecretsError as error:
-        raise error.within(text) from None
+        raise error.within(text if is_file else "RECIPIENT") from None
+
+
+def require_manifest(repository: Repository) -> None:
+    """Refuse a fleet that has a policy only: its hosts and people have no names.
+
+    Raises:
+        RepositoryError: there is no manifest.
+    """
+    fleet = repository.fleet
+    if not fleet.managed:
+        raise RepositoryError(
+            f"without {MANIFEST} hosts and people are unknown",
+            hint=f"edit {fleet.layout.policy} by hand, then run `nixsecrets rekey`",
+        )
+
+
+def refuse_private_half(argument: str) -> None:
+    """Refuse an identity where something public belongs; it is not repeated."""
+    if holds_private_half(argument):
+        raise UsageError(
+            "an argument holds a private half, which other users of this machine may have seen",
+            hint="give the public half; best make a new pair",
+        )
 
 
 def user_name(app: App) -> str:
     """Return the user's name, for the first admin.
 
     Raises:
-        UsageError: the environment does not tell it.
+        UsageError: neither the environment nor the machine knows it.
     """
-    name = app.environment.get("USER") or app.environment.get("LOGNAME")
-    if not name:
-        raise UsageError("nothing tells your user name", hint="give --admin NAME")
-    return name
+    named = app.environment.get("USER") or app.environment.get("LOGNAME")
+    try:
+        return named or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        raise UsageError("nothing tells your user name", hint="give --admin NAME") from None
 
 
 def demo_directory(asked: Path | None) -> Path:
@@ -213,7 +314,10 @@ def demo_directory(asked: Path | None) -> Path:
 
 
 def demo_environment(directory: Path) -> Mapping[str, str]:
-    """Return an environment with a home of its own: no identities or settings of the user."""
+    """Return an environment with a home of its own: no identities or settings of the user.
+
+    Nor is there a network: locking the flake's inputs would download all of nixpkgs.
+    """
     foreign = ("SOPS_", "GIT_", "XDG_", "NIX_SSHOPTS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     home = directory / "home"
@@ -222,6 +326,8 @@ def demo_environment(directory: Path) -> Mapping[str, str]:
         USER="miscguy",
         XDG_CONFIG_HOME=str(home / ".config"),
         SOPS_AGE_KEY_FILE=str(home / ".config/sops/age/keys.txt"),
+        NIX_CONFIG="download-attempts = 1",  # nix.conf(5); the first one meets the proxy below
+        https_proxy="http://127.0.0.1:9",  # the discard port (RFC 863), where nobody answers
         GIT_CONFIG_NOSYSTEM="1",
         GIT_CONFIG_GLOBAL=os.devnull,
         GIT_AUTHOR_NAME="miscguy",

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import wraps
 
 import click
+from click.exceptions import Exit
 
 from nixsecrets.change import FollowUp, Plan
 from nixsecrets.cli.app import App, in_color, tell
-from nixsecrets.errors import ProgramError, RepositoryError
+from nixsecrets.errors import ExitStatus, ProgramError, RepositoryError
 from nixsecrets.report import json, text
-from nixsecrets.system import git, process, terminal, transaction
+from nixsecrets.system import git, process, terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ def carry_out(app: App, plan: Plan, consent: Consent) -> None:
     Raises:
         RepositoryError: git ignores a path of it; nothing was written.
         UsageError: nobody can be asked and `--yes` was not given.
+        Exit: the user said no.
     """
     _refuse_ignored(app, plan)
     render = json.render_plan(plan) if consent.as_json else text.render_plan(plan, color=in_color())
@@ -50,10 +52,8 @@ def carry_out(app: App, plan: Plan, consent: Consent) -> None:
         return
     if not consent.yes and not terminal.confirm("apply?"):
         tell("nothing was changed")
-        raise click.Abort
-    transaction.apply(app.root, app.state, plan)
-    if app.in_git:
-        git.stage(app.root, [c.path for c in plan.changes if c.before is None])
+        raise Exit(ExitStatus.INTERRUPTED)
+    app.apply(plan)
     for export in plan.exports:
         tell(f"wrote {export.file}: {export.what}")
     for follow_up in plan.follow_ups:

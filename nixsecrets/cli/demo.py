@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib.resources import files as package_files
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 
@@ -71,7 +71,8 @@ def command(directory: Path | None) -> None:
 def _set_up(directory: Path) -> _Stage:
     stage = _Stage(directory, demo_environment(directory))
     _git(stage, "init", str(stage.fleet))
-    changes = tuple(Change(path, None, content) for path, content in _files())
+    files = ((PurePosixPath(".gitignore"), b"rebuild.log\n"), *_files())
+    changes = tuple(Change(path, None, content) for path, content in files)
     notes = tuple(
         Export(
             stage.host_identity(host).with_name("README"),
@@ -100,7 +101,7 @@ def _write(stage: _Stage, plan: Plan) -> None:
 
 
 def _files() -> Iterator[tuple[PurePosixPath, bytes]]:
-    yield from _below(files("nixsecrets") / "demo" / "fleet", PurePosixPath())
+    yield from _below(package_files("nixsecrets") / "demo" / "fleet", PurePosixPath())
 
 
 def _below(folder: Traversable, path: PurePosixPath) -> Iterator[tuple[PurePosixPath, bytes]]:

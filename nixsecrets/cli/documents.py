@@ -6,10 +6,9 @@ import click
 
 from nixsecrets.change import Export, Plan
 from nixsecrets.cli.app import absolute, find_app, path_in, tell, write_value
-from nixsecrets.errors import UsageError
+from nixsecrets.cli.scope import document_at
 from nixsecrets.plans import documents
 from nixsecrets.sops.document import plain_text
-from nixsecrets.system import transaction
 
 
 @click.command("decrypt")
@@ -26,13 +25,11 @@ def decrypt_command(document: Path, output: Path | None, host_identity: bool) ->
     """Print the whole DOCUMENT in clear, after its MAC was verified."""
     app = find_app(host_identity=host_identity)
     repository = app.read()
-    path = path_in(app, document)
-    if repository.sources.find(path) is None:
-        raise UsageError(f"{document}: no such document", hint="`nixsecrets ls` lists all")
+    path = document_at(repository, path_in(app, document))
     content = plain_text(documents.open_at(repository, path, app.unlock))
     if output is None:
         write_value(content)
         return
     export = Export(absolute(output), content, f"{path} in clear")
-    transaction.apply(app.root, app.state, Plan(f"decrypt {path}", exports=(export,)))
+    app.apply(Plan(f"decrypt {path}", exports=(export,)))
     tell(f"wrote {output}: {path} in clear, readable by you alone")

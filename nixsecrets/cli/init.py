@@ -1,6 +1,7 @@
 """init."""
 
 from dataclasses import dataclass
+
 import click
 
 from nixsecrets.age.identity import generate_identity
@@ -8,9 +9,12 @@ from nixsecrets.age.recipient import Recipient, RecipientKind
 from nixsecrets.change import Export
 from nixsecrets.cli.app import App, new_app, parse_recipient_argument, tell, user_name
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
+from nixsecrets.errors import NoIdentityError
 from nixsecrets.fleet.names import parse_person_name
 from nixsecrets.plans import start
 from nixsecrets.plans.draft import Draft
+
+_SSH = (RecipientKind.SSH_ED25519, RecipientKind.SSH_RSA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,10 @@ def command(admin: str | None, recipients: tuple[str, ...], consent: Consent) ->
         for export in chosen.exports:
             draft = draft.exporting(export)
         carry_out(app, draft.plan(f"init, with {person} as the first admin"), consent)
-        for host in found:
-            tell(f"next: nixsecrets add-host {host.name}")
+    if not consent.dry_run:
+        names: tuple[str, ...] = tuple(host.name for host in found)
+        for name in names or ("NAME",):
+            tell(f"next: nixsecrets add-host {name}")
 
 
 def _admin(app: App, given: tuple[str, ...]) -> _Admin:
@@ -58,14 +64,17 @@ def _admin(app: App, given: tuple[str, ...]) -> _Admin:
         return _Admin((own,))
     content, recipient = generate_identity()
     file = app.default_identity_file
+    for words in app.identities.refused:
+        if words.startswith(f"{file}:"):
+            raise NoIdentityError(words, hint="give --recipient with your public half")
     export = Export(file, content, "a new age identity of yours: keep a copy of it elsewhere")
     return _Admin((recipient,), (export,))
 
 
 def _own_recipient(app: App) -> Recipient | None:
     """Return the recipient of the user's first age identity, else of the first SSH key."""
-    found = app.identities.identities
-    ssh = [one for one in found if one.recipient.kind is not RecipientKind.X25519]
-    from_ssh = {one.source for one in ssh}
-    age = [one for one in found if one.source not in from_ssh]
-    return next((one.recipient for one in (*age, *ssh)), None)
+    found = [(one.recipient, one.source) for one in app.identities.identities if one.recipient]
+    of_ssh = {source for one, source in found if one.kind in _SSH}
+    age = [one for one, source in found if source not in of_ssh]
+    ssh = [one for one, _ in found if one.kind in _SSH]
+    return next(iter((*age, *ssh)), None)

@@ -2,7 +2,7 @@
 
 import click
 
-from nixsecrets.cli.app import find_app, parse_recipient_argument
+from nixsecrets.cli.app import find_app, parse_recipient_argument, require_manifest
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
 from nixsecrets.fleet.names import parse_person_name
 from nixsecrets.plans import people
@@ -22,5 +22,6 @@ def add_admin_command(name: str, recipients: tuple[str, ...], consent: Consent) 
     person = parse_person_name(name)
     added = tuple(one for text in recipients for one in parse_recipient_argument(text))
     with app.change(dry_run=consent.dry_run) as repository:
+        require_manifest(repository)
         draft = people.add(Draft(repository), person, added, app.unlock)
         carry_out(app, draft.plan(f"add admin {person}"), consent)

@@ -6,6 +6,7 @@ import click
 
 from nixsecrets.cli.app import find_app, path_in
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
+from nixsecrets.cli.scope import document_at
 from nixsecrets.plans import documents, policy, recipients
 from nixsecrets.plans.draft import Draft
 
@@ -25,7 +26,7 @@ def command(paths: tuple[Path, ...], consent: Consent) -> None:
         draft = Draft(repository)
         if repository.fleet.managed:
             draft = policy.bring(draft)
-        chosen = [path_in(app, path) for path in paths]
+        chosen = [document_at(repository, path_in(app, path)) for path in paths]
         chosen = chosen or [path for path, _ in documents.sealed(draft.repository)]
         draft = recipients.bring(draft, chosen, app.unlock)
         carry_out(app, draft.plan("rekey"), consent)

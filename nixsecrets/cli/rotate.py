@@ -6,6 +6,7 @@ import click
 
 from nixsecrets.cli.app import find_app, path_in
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
+from nixsecrets.cli.scope import document_at
 from nixsecrets.plans import documents, rotate
 from nixsecrets.plans.draft import Draft
 
@@ -26,7 +27,7 @@ def data_keys(paths: tuple[Path, ...], consent: Consent) -> None:
     """
     app = find_app()
     with app.change(dry_run=consent.dry_run) as repository:
-        chosen = [path_in(app, path) for path in paths]
+        chosen = [document_at(repository, path_in(app, path)) for path in paths]
         chosen = chosen or [path for path, _ in documents.sealed(repository)]
         draft = rotate.data_keys(Draft(repository), chosen, app.unlock, app.now)
         carry_out(app, draft.plan("rotate data keys"), consent)

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import click
 
 from nixsecrets.cli.app import App, path_in
-from nixsecrets.errors import UsageError
+from nixsecrets.errors import RepositoryError, UsageError
 from nixsecrets.fleet.address import Leaves, Place, Purpose, ScopeChoice, candidates, locate
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import InFile, InGroup, OnHost, Shared
 from nixsecrets.fleet.names import parse_group_name, parse_host_name
 from nixsecrets.plans import documents
+from nixsecrets.sops.document import Document
 
 Choose = Callable[[App], ScopeChoice | None]
 
@@ -72,3 +73,28 @@ def find_place(
         )
 
     return locate(repository.fleet, name, choose(app), purpose, leaves)
+
+
+def document_at(repository: Repository, path: PurePosixPath) -> PurePosixPath:
+    """Return the path of a document that the user named.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    if repository.sources.find(path) is None:
+        raise UsageError(f"{path}: no such document", hint="`nixsecrets ls` lists all")
+    return path
+
+
+def no_value(place: Place, document: Document | None = None) -> RepositoryError:
+    """Return the error of a place that holds nothing, with what to do now.
+
+    Args:
+        place: what was asked for.
+        document: what stands at its path; None: nothing.
+    """
+    missing = "" if document else f": {place.path} does not exist"
+    near = documents.near(document, place.address.name) if document else ""
+    if place.declaration is not None or not near:
+        near = f"nixsecrets set {place.address}"
+    return RepositoryError(f"{place.address} has no value{missing}", hint=near)

@@ -2,7 +2,7 @@
 
 import click
 
-from nixsecrets.cli.app import find_app
+from nixsecrets.cli.app import find_app, require_manifest
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
 from nixsecrets.plans import wiring
 from nixsecrets.plans.draft import Draft
@@ -19,6 +19,7 @@ def command(hosts: tuple[str, ...], force: bool, consent: Consent) -> None:
     """
     app = find_app()
     with app.change(dry_run=consent.dry_run) as repository:
+        require_manifest(repository)
         fleet = repository.fleet
         chosen = [fleet.host(name) for name in hosts] or list(fleet.hosts)
         draft = wiring.bring(Draft(repository), chosen, force=force)

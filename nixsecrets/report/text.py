@@ -14,7 +14,7 @@ from itertools import zip_longest
 from textwrap import wrap
 
 from nixsecrets.audit.finding import Finding, Severity, sort_findings
-from nixsecrets.change import Change, Export, FollowUp, Plan
+from nixsecrets.change import PRIVATE_MODE, Change, Export, FollowUp, Plan
 from nixsecrets.report.kind import Kind, kind_of
 from nixsecrets.report.printable import printable, printable_lines
 from nixsecrets.report.table import Table
@@ -136,7 +136,8 @@ def _change_entry(change: Change) -> _Entry:
 
 
 def _export_entry(export: Export) -> _Entry:
-    what = f"{export.what} (private half, {export.mode:04o})"
+    half = "private half, " if export.mode == PRIVATE_MODE else ""
+    what = f"{export.what} ({half}{export.mode:04o})"
     return _Entry("write", _Style.GREEN, str(export.file), (what,))
 
 

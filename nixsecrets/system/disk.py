@@ -57,7 +57,7 @@ def write_file(file: Path, content: bytes, mode: int) -> None:
 
 def create(file: Path) -> int:
     """Make a file that nobody has made, private to us; return its descriptor."""
-    with told(file):
+    with told(file.parent):  # a folder is what takes new files, or does not
         return os.open(file, _NEW, PRIVATE_MODE)
 
 

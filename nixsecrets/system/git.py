@@ -69,6 +69,9 @@ def find_root(start: Path) -> Path | None:
 
 def git_directory(root: Path) -> Path | None:
     """Return git's directory of a work tree, its own one where it is a linked work tree."""
+    usual = root / ".git"
+    if usual.is_dir() and "GIT_DIR" not in os.environ:
+        return usual
     return _find_folder(root, "--absolute-git-dir")
 
 

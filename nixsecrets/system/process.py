@@ -13,6 +13,7 @@ from typing import BinaryIO
 from nixsecrets.errors import ProgramError
 
 _BLOCK_BYTES = 65536
+_ERROR_MARKS = ("error:", "fatal:")
 _PACKAGES = {
     "nix-instantiate": "nix",
     "ssh": "openssh",
@@ -157,7 +158,9 @@ def _in_foreground() -> bool:
 
 
 def _last_line(stderr: bytes) -> str:
+    """Return the last line that names an error, as Nix and git mark it, else the last one."""
     lines = stderr.decode(errors="replace").strip().splitlines()
+    lines = [line for line in lines if line.startswith(_ERROR_MARKS)] or lines
     return "".join(sign for sign in lines[-1] if sign.isprintable()) if lines else ""
 
 

@@ -18,7 +18,6 @@ def nixsecrets(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.skip(reason="the commands are being written")
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=lambda entry: entry.name)
 def test_every_command_of_the_table_loads_and_has_a_help(entry: Entry) -> None:
     assert load_command(entry).help

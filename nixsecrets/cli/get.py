@@ -1,0 +1,30 @@
+"""get: alone in its module, so that it loads what reading one value needs and nothing else."""
+
+import click
+
+from nixsecrets.cli.app import find_app, write_value
+from nixsecrets.cli.scope import Choose, find_place, no_value, scope_options
+from nixsecrets.fleet.address import Purpose
+from nixsecrets.plans import documents
+from nixsecrets.sops.document import shown_value
+
+
+@click.command("get")
+@click.argument("name")
+@scope_options
+@click.option("--host-identity", is_flag=True, help="Open it with this machine's SSH host key.")
+def command(name: str, choose: Choose, host_identity: bool) -> None:
+    """Print one value: exact bytes into a pipe, with a newline on a terminal.
+
+    NAME is `nextcloud/admin-password`, or a full address: `host/hq:nextcloud/admin-password`.
+    """
+    app = find_app(host_identity=host_identity)
+    repository = app.read()
+    place = find_place(app, repository, name, choose, Purpose.READ)
+    if repository.sources.find(place.path) is None:
+        raise no_value(place)
+    opened = documents.open_at(repository, place.path, app.unlock)
+    found = opened.find(place.key_path)
+    if found is None:
+        raise no_value(place, opened.document)
+    write_value(shown_value(found))
