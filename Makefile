@@ -9,7 +9,7 @@ demo: $(INSTALLED)
 	$(BIN)/nixsecrets demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
 """rebuild."""
 
 import click
+from click.exceptions import Exit
 
 from nixsecrets.audit import check
 from nixsecrets.audit.finding import Severity
@@ -8,7 +9,7 @@ from nixsecrets.change import Plan
 from nixsecrets.cli.app import App, find_app, in_color, tell
 from nixsecrets.cli.carry_out import Consent, consent_options
 from nixsecrets.cli.deployment import Deployment, Job, Request, Step, committed, decide, plan
-from nixsecrets.errors import FoundError, ProgramError
+from nixsecrets.errors import ExitStatus, FoundError, ProgramError
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import CommitSettings, Engine, Host
 from nixsecrets.override import override
@@ -85,7 +86,7 @@ def command(
             return
         if runs and not consent.yes and not terminal.confirm("rebuild?"):
             tell("nothing was changed")
-            raise click.Abort
+            raise Exit(ExitStatus.INTERRUPTED)
         _carry_out(work, consent)
 
 

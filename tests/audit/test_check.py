@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyrage import x25519
 
 from nixsecrets.audit import check
 from nixsecrets.errors import RepositoryError
@@ -15,6 +16,7 @@ from nixsecrets.system import git
 from tests.audit.clean_fleet import Place, path_of
 
 DOCUMENT = "systems/hq/secrets.yaml"
+IDENTITY = f"{x25519.Identity.generate()}\n"
 
 
 def test_a_fleet_in_order_has_no_findings(place: Place) -> None:
@@ -31,7 +33,7 @@ def test_a_fleet_without_git_is_checked_too(place: Place) -> None:
 def test_only_what_concerns_the_hosts_is_told(place: Place) -> None:
     place.write("systems/hq/secrets.yaml", "in: clear\n")
     place.write("systems/t15g/secrets.nix", "{ }\n")
-    place.write("notes/key.txt", "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQ\n")
+    place.write("notes/key.txt", IDENTITY)
     everywhere = {path_of(one.place) for one in place.check()}
     assert {str(path) for path in everywhere} == {
         "systems/hq/secrets.yaml",
@@ -45,7 +47,7 @@ def test_only_what_concerns_the_hosts_is_told(place: Place) -> None:
 
 def test_what_lies_below_another_policy_is_not_looked_at(place: Place) -> None:
     place.write("vendor/.sops.yaml", "creation_rules: []\n")
-    place.write("vendor/keys.txt", "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQ\n")
+    place.write("vendor/keys.txt", IDENTITY)
     place.write("vendor/secrets.yaml", place.sealed("a: b\n", ["ann"]))
     assert place.found() == []
 
@@ -123,6 +125,13 @@ def test_no_content_of_a_file_is_a_fault_of_the_tool(place: Place, content: byte
         file.write_bytes(content)
         _survives(place, victim)
         file.write_bytes(whole)
+
+
+def test_metadata_without_end_is_told_where_all_is_delivered_too(place: Place) -> None:
+    place.write("nixsecrets.yaml", place.read("nixsecrets.yaml") + "wiring: { deliver: all }\n")
+    place.plan()
+    place.write(DOCUMENT, HOSTILE["deep metadata"])
+    assert [(one.rule, one.place) for one in place.check()] == [("document/unreadable", DOCUMENT)]
 
 
 def _spliced(draw: Callable[[st.SearchStrategy[int]], int], whole: bytes, new: bytes) -> bytes:

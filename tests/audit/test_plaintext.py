@@ -1,16 +1,20 @@
 import json
 import subprocess
+from os import urandom
 from pathlib import Path
 
 import pytest
 from pyrage import x25519
 
+from nixsecrets.age import bech32
 from tests.audit.clean_fleet import Place
 from tests.tools import require_tool
 
 LABEL = "# test identity"
 IDENTITY = str(x25519.Identity.generate())
-STUB = "AGE-SECRET-KEY-PQ-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQ"
+POST_QUANTUM = bech32.encode("age-secret-key-pq-", urandom(32)).upper()
+# What stands for them in a parameter, which shows in the test's name.
+MARK, MARK_POST_QUANTUM = "@identity@", "@post-quantum@"
 
 
 def _ssh_private_key(folder: Path, kind: str = "ed25519", *options: str) -> str:
@@ -22,6 +26,10 @@ def _ssh_private_key(folder: Path, kind: str = "ed25519", *options: str) -> str:
     return file.read_text()
 
 
+def _filled(content: str) -> str:
+    return content.replace(MARK, IDENTITY).replace(MARK_POST_QUANTUM, POST_QUANTUM)
+
+
 def _severities(place: Place) -> list[str]:
     return [one.severity.value for one in place.check() if one.rule == "plaintext/private-key"]
 
@@ -29,34 +37,34 @@ def _severities(place: Place) -> list[str]:
 @pytest.mark.parametrize(
     "content",
     [
-        IDENTITY,
-        f"# created: now\n# public key: age1\n{IDENTITY}\n",
-        f"{LABEL}s of others\n{IDENTITY}\n",
-        f"{LABEL}\nanother line\n{IDENTITY}\n",
-        f"key = '{IDENTITY}'  {LABEL}\n",
-        json.dumps({"identity": IDENTITY}),
-        STUB,
+        MARK,
+        f"# created: now\n# public key: age1\n{MARK}\n",
+        f"{LABEL}s of others\n{MARK}\n",
+        f"{LABEL}\nanother line\n{MARK}\n",
+        f"key = '{MARK}'  {LABEL}\n",
+        json.dumps({"identity": MARK}),
+        MARK_POST_QUANTUM,
     ],
 )
 def test_a_tracked_age_identity_is_an_error(place: Place, content: str) -> None:
-    place.write("notes/key", content)
+    place.write("notes/key", _filled(content))
     assert _severities(place) == ["error"]
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        f"{LABEL}\n{IDENTITY}\n",
-        f"{LABEL}\r\n{IDENTITY}\r\n",
-        f"identities:\n  - |\n    {LABEL}\n    {IDENTITY}\n",
-        f'identities = (\n    "{LABEL}\\n"\n    "{IDENTITY}\\n"\n)\n',
-        json.dumps({"identity": f"{LABEL}\n{IDENTITY}\n"}),
-        json.dumps({"lines": [LABEL, IDENTITY]}, indent=2),
-        f"KEY = (\n    {LABEL}\n    '{IDENTITY}'\n)\n",
+        f"{LABEL}\n{MARK}\n",
+        f"{LABEL}\r\n{MARK}\r\n",
+        f"identities:\n  - |\n    {LABEL}\n    {MARK}\n",
+        f'identities = (\n    "{LABEL}\\n"\n    "{MARK}\\n"\n)\n',
+        json.dumps({"identity": f"{LABEL}\n{MARK}\n"}),
+        json.dumps({"lines": [LABEL, MARK]}, indent=2),
+        f"KEY = (\n    {LABEL}\n    '{MARK}'\n)\n",
     ],
 )
 def test_a_labelled_test_identity_is_a_warning(place: Place, content: str) -> None:
-    place.write("tests/key", content)
+    place.write("tests/key", _filled(content))
     assert _severities(place) == ["warning"]
 
 
@@ -86,11 +94,12 @@ def test_a_labelled_ssh_key_is_a_warning(place: Place, tmp_path: Path) -> None:
     "content",
     [
         "AGE-SECRET-KEY-1…",
+        "AGE-SECRET-KEY-1" + "Q" * 58,
         "AGE-SECRET-KEY-1 is how an identity begins",
         'HEAD = "-----BEGIN OPENSSH PRIVATE KEY-----"\nTAIL = "-----END PRIVATE KEY-----"\n',
         "-----BEGIN PRIVATE KEY-----\n...\n",
         "-----BEGIN PUBLIC KEY-----\n" + "QUFB" * 16,
-        str(x25519.Identity.generate().to_public()),
+        "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqs",
     ],
 )
 def test_what_only_speaks_of_keys_is_none(place: Place, content: str) -> None:
