@@ -3,8 +3,6 @@
 from pathlib import PurePosixPath
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nixsecrets.fleet.policy import exact_pattern, parse_policy
 from nixsecrets.fleet.policy_edit import (
@@ -121,43 +119,31 @@ def test_many_rules_make_their_section() -> None:
     assert [rule.pattern_text for rule in rules] == [r"^a\.yaml$", r"^b\.yaml$"]
 
 
-EXPRESSIONS = st.sampled_from(
-    [
-        r"^a\.yaml$",
-        r"^a.yaml$",
-        r"^a\.yaml",
-        r"a\.yaml$",
-        r"(?i)^A\.YAML$",
-        r"^x\+\(y\)\.yaml$",
-        r"^ä\.yaml$",
-        r"^\Qa.yaml\E$",
-        r"^a\-b\.yaml$",
-        r"^a\.yaml$|^b\.yaml$",
-        ".*",
-        "",
-        "^b/",
-        "^$",
-    ]
+EXPRESSIONS = (
+    r"^a\.yaml$",
+    r"^a.yaml$",
+    r"^a\.yaml",
+    r"a\.yaml$",
+    r"(?i)^A\.YAML$",
+    r"^x\+\(y\)\.yaml$",
+    r"^ä\.yaml$",
+    r"^\Qa.yaml\E$",
+    r"^a\-b\.yaml$",
+    r"^a\.yaml$|^b\.yaml$",
+    ".*",
+    "",
+    "^b/",
+    "^$",
 )
-PATHS = st.sampled_from(
-    [
-        "a.yaml",
-        "A.YAML",
-        "axyaml",
-        "ba.yaml",
-        "x+(y).yaml",
-        "ä.yaml",
-        "a-b.yaml",
-        "b/a.yaml",
-        "\udcff",
-    ]
-)
+PATHS = ("a.yaml", "A.YAML", "axyaml", "ba.yaml", "x+(y).yaml", "ä.yaml", "a-b.yaml", "b/a.yaml")
 
 
-@given(st.lists(EXPRESSIONS, max_size=6), PATHS)
-def test_the_governing_rule_is_the_first_that_matches(expressions: list[str], text: str) -> None:
-    rules = "".join(f"  - path_regex: '{each}'\n    age: age1x\n" for each in expressions)
-    policy = parse_policy(f"creation_rules:\n{rules}".encode())
-    path = PurePosixPath(text)
-    expected = next((rule for rule in policy.rules if rule.matches(path)), None)
-    assert policy.rule_for(path) == expected
+@pytest.mark.parametrize("first", EXPRESSIONS)
+@pytest.mark.parametrize("path", [*PATHS, "\udcff"], ids=repr)
+def test_the_governing_rule_is_the_first_that_matches(path: str, first: str) -> None:
+    for second in EXPRESSIONS:
+        rules = "".join(f"  - path_regex: '{each}'\n    age: x\n" for each in (first, second))
+        policy = parse_policy(f"creation_rules:\n{rules}".encode())
+        asked = PurePosixPath(path)
+        expected = next((rule for rule in policy.rules if rule.matches(asked)), None)
+        assert policy.rule_for(asked) == expected

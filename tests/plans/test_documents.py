@@ -37,6 +37,12 @@ def test_a_catch_all_makes_no_document_of_what_is_in_clear(fleet: Fleet) -> None
     assert sealed(fleet) == [*USUAL, "elsewhere.yaml"]
 
 
+def test_the_manifest_is_no_document_whatever_a_rule_says(fleet: Fleet) -> None:
+    with_rule(fleet, "secrets\\.yaml$")
+    fleet.edit("nixsecrets.yaml", "people:", "# sops writes lastmodified\npeople:")
+    assert sealed(fleet) == USUAL
+
+
 def test_a_rule_for_every_path_finds_documents_too(fleet: Fleet) -> None:
     (fleet.root / "nixsecrets.yaml").unlink()
     fleet.write({".sops.yaml": f"creation_rules:\n  - age: {fleet.ann.text}\n"})

@@ -64,6 +64,11 @@ def test_an_existing_value_changes_its_document_only(fleet: Fleet) -> None:
     assert fleet.values(HQ, *fleet.hq.identities) == {"nextcloud/admin-password": "new"}
 
 
+def test_an_existing_value_leaves_even_stale_wiring_to_wire(fleet: Fleet) -> None:
+    (fleet.root / "systems/hq/secrets.nix").unlink()
+    assert changed(set_value(fleet, "nextcloud/admin-password", "new")) == [HQ]
+
+
 def test_the_value_stands_in_no_plan(fleet: Fleet) -> None:
     for address in ("host/hq:nextcloud/admin-password", "host/t460:a", "file/x.yaml:a"):
         assert MARKER not in repr(set_value(fleet, address).plan("set"))
