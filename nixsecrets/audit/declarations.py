@@ -7,11 +7,11 @@ from nixsecrets.audit.documents import set_command
 from nixsecrets.audit.finding import Finding, Severity
 from nixsecrets.audit.survey import Survey, Surveyed
 from nixsecrets.audit.wording import at, command, listed
-from nixsecrets.errors import RepositoryError
+from nixsecrets.errors import NixsecretsError, RepositoryError
 from nixsecrets.fleet.access import ManagedDocument
 from nixsecrets.fleet.address import key_path
 from nixsecrets.fleet.layout import MANIFEST
-from nixsecrets.fleet.model import Declaration, Deliver, Scope
+from nixsecrets.fleet.model import Declaration, Deliver, Host, Scope
 from nixsecrets.fleet.names import HostName, SecretName, clashes, parse_secret_name
 from nixsecrets.plans import wiring_modules
 from nixsecrets.plans.documents import leaf_name
@@ -109,12 +109,16 @@ def _spells(leaf: LeafState, name: str) -> bool:
 
 def _by_hand(found: Survey) -> ByHand:
     return {
-        host.name: frozenset(
-            wiring_modules.declared_names(wiring_modules.own_modules(found.repository, host))
-        )
-        for host in found.hosts
-        if host.recipient is not None
+        host.name: _declared_by(found, host) for host in found.hosts if host.recipient is not None
     }
+
+
+def _declared_by(found: Survey, host: Host) -> frozenset[str]:
+    try:
+        modules = wiring_modules.own_modules(found.repository, host)
+    except NixsecretsError:  # told of the host's wiring
+        return frozenset()
+    return frozenset(wiring_modules.declared_names(modules))
 
 
 def _leaves(found: Survey, one: Surveyed, document: Document, by_hand: ByHand) -> Iterator[_Leaf]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from nixsecrets.age import bech32
 from nixsecrets.audit.finding import Finding, Severity
 from nixsecrets.audit.survey import Survey, content_of
 from nixsecrets.audit.wording import at, command
@@ -15,10 +16,11 @@ _LABEL_NOISE = b" \t\r\"'`,+-|>*;:"
 _NEAR = 400  # bytes before an identity in which its label stands
 _BREAK = re.compile(rb"\\n|\n")
 _LABEL = re.compile(rb"(?:.*[\"'])?# test identity")
-# age's identities (age specification, "Identity"; the post-quantum ones have a `PQ-` more), and
-# what PEM and OpenPGP hold: the heading alone, as in a program's text, is nobody's identity.
+# age's identities (age specification, "Identity"; the post-quantum ones have a `PQ-` more): 32
+# bytes in bech32 with its checksum; and what PEM and OpenPGP hold: the heading alone, as in a
+# program's text, is nobody's identity.
 _PRIVATE_HALF = re.compile(
-    rb"AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{20}"
+    rb"(?P<age>AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{58})"
     rb"|-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----" + _END + rb"{1,64}"
     rb"(?:[A-Za-z-]+: [^\n\\]{1,200}" + _END + rb"{1,64}){0,8}[A-Za-z0-9+/]{32}"
 )
@@ -41,7 +43,7 @@ def findings(found: Survey) -> Iterator[Finding]:
 def _private_halves(path: PurePosixPath, content: bytes) -> Iterator[Finding]:
     if not any(hint in content for hint in _HINTS):
         return
-    for match in _PRIVATE_HALF.finditer(content):
+    for match in filter(_is_whole, _PRIVATE_HALF.finditer(content)):
         place = at(path, content.count(b"\n", 0, match.start()) + 1)
         if _is_labelled(content, match.start()):
             words = "holds a private key, labelled as a test identity"
@@ -50,6 +52,17 @@ def _private_halves(path: PurePosixPath, content: bytes) -> Iterator[Finding]:
             words = "holds a private key, which everyone has who ever had this repository"
             remedy = f"{command('git', 'rm', '--cached', path)}, and replace the key"
             yield Finding("plaintext/private-key", Severity.ERROR, place, words, remedy)
+
+
+def _is_whole(match: re.Match[bytes]) -> bool:
+    """Say whether an identity's checksum holds; one that was made up to show a form is none."""
+    if match["age"] is None:
+        return True
+    try:
+        bech32.decode(match["age"].decode("ascii"))
+    except NixsecretsError:
+        return False
+    return True
 
 
 def _is_labelled(content: bytes, start: int) -> bool:

@@ -36,7 +36,7 @@ def findings(found: Survey) -> Iterator[Finding]:
         yield from _without_admin(found.fleet, one, document)
         yield from _other_services(one, document)
         yield from _half_post_quantum(one, document)
-    if found.fleet.managed and not found.fleet.people:
+    if found.fleet.managed and not found.fleet.people and found.sealed:
         words = "it names no admin, so that only hosts can open what is sealed"
         remedy = "nixsecrets add-admin NAME RECIPIENT"
         yield Finding("recipients/no-admin", Severity.ERROR, str(MANIFEST), words, remedy)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 
 from nixsecrets.audit.finding import Finding, Severity
 from nixsecrets.audit.survey import Survey, content_of
@@ -36,6 +37,8 @@ def _host(found: Survey, host: Host) -> Iterator[Finding]:
     except NixsecretsError as error:
         yield from _impossible(found, host, error)
         return
+    except RecursionError:  # of metadata nested without end, which is told of the document
+        return
     known = _of_state(state, host)
     if known is not None:
         rule, words, remedy = known
@@ -50,13 +53,18 @@ def _host(found: Survey, host: Host) -> Iterator[Finding]:
 def _impossible(found: Survey, host: Host, error: NixsecretsError) -> Iterator[Finding]:
     """Yield why there can be no wiring; a damaged document is told of as what it is."""
     if error.place is not None:
-        unreadable = {str(path) for path, one in found.documents.items() if one.is_unreadable}
-        if error.place not in unreadable:
-            place = f"{error.place}:{error.line}" if error.line else error.place
-            yield Finding("wiring/impossible", Severity.ERROR, place, error.problem, error.hint)
+        yield from _unreadable(found, error)
         return
     place = str(found.fleet.layout.wiring(host.name, host.directory))
     yield Finding("declaration/clash", Severity.ERROR, place, error.problem, error.hint)
+
+
+def _unreadable(found: Survey, error: NixsecretsError) -> Iterator[Finding]:
+    place = PurePosixPath(error.place or FLAKE)
+    document = found.documents.get(place)
+    if document is None or not document.is_unreadable:
+        where = at(place, error.line)
+        yield Finding("wiring/impossible", Severity.ERROR, where, error.problem, error.hint)
 
 
 def _of_state(state: WiringState, host: Host) -> tuple[str, str, str] | None:
@@ -79,8 +87,7 @@ def _without_sops_nix(found: Survey, wired: Sequence[Host]) -> Iterator[Finding]
     try:
         draft = wiring_place.bring_sops_nix(Draft(found.repository), wired)
     except NixsecretsError as error:
-        place = at(FLAKE, error.line)
-        yield Finding("wiring/no-sops-nix", Severity.WARNING, place, error.problem, error.hint)
+        yield from _unreadable(found, error)
         return
     for change in draft.repository.changes.values():
         words = f"lacks {listed(change.why)}, which the wiring needs"

@@ -1,5 +1,6 @@
 """A fleet in which nothing is wrong, made by the planners; tests break one thing of a copy."""
 
+import atexit
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path, PurePosixPath
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 from pyrage import x25519
 
@@ -172,7 +173,9 @@ def _clean() -> Place:
     _, public = generate_ed25519("root@hq")
     recipients = {name: parse_recipient(a_recipient()) for name in ("ann", "t15g", "vm01")}
     recipients["hq"] = convert_public_key(public)
-    place = Place(Path(mkdtemp(prefix="clean-fleet-")), recipients, public.line)
+    folder = TemporaryDirectory(prefix="clean-fleet-")
+    atexit.register(folder.cleanup)
+    place = Place(Path(folder.name), recipients, public.line)
     place.git("init", "--quiet")
     for path, content in _files(place).items():
         place.write(path, content)

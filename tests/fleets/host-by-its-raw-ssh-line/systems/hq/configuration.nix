@@ -1,0 +1,3 @@
+{
+  imports = [ <sops-nix/modules/sops> ];
+}
