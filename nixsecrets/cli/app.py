@@ -80,6 +80,10 @@ class App:
         return git.list_paths(self.root) if self.in_git else git.walk(self.root)
 
     def paths(self) -> frozenset[PurePosixPath]:
+        return self._paths
+
+    @cached_property
+    def _paths(self) -> frozenset[PurePosixPath]:
         return self.index.tracked | self.index.untracked
 
     def read(self) -> Repository:

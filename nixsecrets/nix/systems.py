@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tree_sitter import Node
 
@@ -67,13 +68,20 @@ def has_module(content: bytes, attribute: str, module: str) -> bool:
     Raises:
         NixSyntaxError: `content` is no Nix expression.
     """
+    return attribute in _attributes_with(content, module)
+
+
+@lru_cache(maxsize=8)
+def _attributes_with(content: bytes, module: str) -> frozenset[str]:
+    """Return the systems that have a module; remembered, since every host of a fleet asks."""
     source = parse(content)
-    return any(
-        _names_module(source, bound.value, module)
+    return frozenset(
+        each.attribute
         for each in _calls(source)
-        if each.attribute == attribute
         for bound in [_modules(source, each)]
-        if bound is not None and bound.value is not None
+        if bound is not None
+        and bound.value is not None
+        and _names_module(source, bound.value, module)
     )
 
 
