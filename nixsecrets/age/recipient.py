@@ -1,9 +1,11 @@
-"""To whom a data key is wrapped: age's X25519 recipients and ssh public lines."""
+"""To whom a data key is wrapped: age's recipients, native and of plugins, and ssh public lines."""
 
 from dataclasses import dataclass, field
 from enum import Enum
 
-from nixsecrets.age import bech32
+import pyrage
+
+from nixsecrets.age import bech32, hybrid, plugin
 from nixsecrets.age.curve25519 import is_small_order, montgomery_from_edwards
 from nixsecrets.age.sshkey import (
     SshPublicKey,
@@ -21,11 +23,25 @@ _SPELLED = "a recipient is age1… in lower case, or an ssh-ed25519 or ssh-rsa l
 
 
 class RecipientKind(Enum):
-    """What its stanza is made of (age specification, "X25519", "ssh-ed25519", "ssh-rsa")."""
+    """What its stanza is made of: the recipient types of C2SP's age.md, and those of ssh."""
 
     X25519 = "X25519"
+    HYBRID = "mlkem768x25519"
+    TAG = "p256tag"
+    TAG_HYBRID = "mlkem768p256tag"
+    PLUGIN = "whatever its plugin makes"
     SSH_ED25519 = "ssh-ed25519"
     SSH_RSA = "ssh-rsa"
+
+    @property
+    def is_post_quantum(self) -> bool:
+        """Say whether a quantum computer would not open its stanza; of a plugin nobody knows."""
+        return self in (RecipientKind.HYBRID, RecipientKind.TAG_HYBRID)
+
+    @property
+    def is_classical(self) -> bool:
+        """Say whether a quantum computer would open its stanza; of a plugin nobody knows."""
+        return not self.is_post_quantum and self is not RecipientKind.PLUGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,27 +143,40 @@ def _parse_line(line: str, number: int) -> Recipient:
 
 def _parse_age(text: str) -> Recipient:
     shown = text if len(text) <= 12 else f"{text[:12]}…"  # noqa: PLR2004  # enough to find it by
-    _refuse_other_kinds(text, shown)
-    try:
-        _prefix, data = bech32.decode(text)
-    except RepositoryError as error:
-        raise RepositoryError(f"{shown} is no recipient: {error.problem}") from None
-    if len(data) != _X25519_BYTES:
-        raise RepositoryError(f"{shown} is no recipient: it holds {len(data)} bytes, not 32")
-    if is_small_order(data):
-        raise RepositoryError(f"{shown} has small order: anyone could open what is wrapped to it")
-    return Recipient(text, RecipientKind.X25519)
-
-
-def _refuse_other_kinds(text: str, shown: str) -> None:
     if len(text.split()) > 1 or "," in text:
         raise RepositoryError(f"something follows {shown} where one recipient belongs")
     if text != text.lower():
         raise RepositoryError(f"{shown} is not written in lower case", hint=_SPELLED)
-    if text.startswith("age1pq1"):
-        raise RepositoryError(f"{shown} is a post-quantum recipient, which is not supported yet")
-    plugin = text[4:].rpartition("1")[0]
-    if plugin:
-        raise RepositoryError(
-            f"{shown} is a recipient of the plugin {plugin}, which is not supported yet"
-        )
+    try:
+        prefix, data = bech32.decode(text)
+        return Recipient(text, _checked_kind(text, prefix, data))
+    except RepositoryError as error:
+        raise RepositoryError(f"{shown} is no recipient: {error.problem}") from None
+    except pyrage.RecipientError as error:
+        raise RepositoryError(f"{shown} is no recipient: {error}") from None
+
+
+def _checked_kind(text: str, prefix: str, data: bytes) -> RecipientKind:
+    match prefix:
+        case "age":
+            _check_x25519(data)
+            return RecipientKind.X25519
+        case hybrid.RECIPIENT_PREFIX:
+            hybrid.check_public(data)
+            return RecipientKind.HYBRID
+        case "age1tag":
+            pyrage.tag.Recipient.from_str(text)
+            return RecipientKind.TAG
+        case "age1tagpq":
+            pyrage.tagpq.Recipient.from_str(text)
+            return RecipientKind.TAG_HYBRID
+        case _:
+            plugin.check_recipient(prefix)
+            return RecipientKind.PLUGIN
+
+
+def _check_x25519(data: bytes) -> None:
+    if len(data) != _X25519_BYTES:
+        raise RepositoryError(f"it holds {len(data)} bytes, not {_X25519_BYTES}")
+    if is_small_order(data):
+        raise RepositoryError("it has small order, so anyone could open what is wrapped to it")

@@ -1,10 +1,6 @@
-"""Identities of unencrypted ssh private files: OpenSSH's own format, and RSA in PEM.
+"""Identities of ssh private files, unprotected or behind a passphrase."""
 
-By hand: loading `cryptography`'s serialization takes longer than everything else that `get` does.
-"""
-
-import os
-from base64 import b64decode, encodebytes
+from functools import partial
 from hashlib import sha512
 from io import BytesIO
 
@@ -12,69 +8,61 @@ import pyrage
 
 from nixsecrets.age import bech32
 from nixsecrets.age.curve25519 import montgomery_from_edwards
-from nixsecrets.age.identity import Identity, x25519_identity
+from nixsecrets.age.identity import PROTECTED, Effort, Identity, opened_by, x25519_identity
+from nixsecrets.age.passphrase import Ask, Decrypt, Lock, Unlock
 from nixsecrets.age.recipient import Recipient, recipient_of_ssh, x25519_recipient
-from nixsecrets.age.sshkey import SshPublicKey, ed25519_point, read_string, write_strings
+from nixsecrets.age.sshfile import (
+    OPENSSH,
+    PEM_RSA,
+    OpenSshFile,
+    ProtectedPem,
+    ed25519_file,
+    find_protected_pem,
+    parse_openssh,
+    unarmor,
+)
+from nixsecrets.age.sshkey import (
+    SshPublicKey,
+    ed25519_point,
+    parse_public_key,
+    read_string,
+    write_strings,
+)
 from nixsecrets.errors import NoIdentityError, RepositoryError
 from nixsecrets.plaintext import Plaintext
 
-_OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----"
-_OPENSSH_END = "-----END OPENSSH PRIVATE KEY-----"
-_PEM_RSA = "-----BEGIN RSA PRIVATE KEY-----"
 _PEM = ("-----BEGIN PRIVATE KEY-----", "-----BEGIN ENCRYPTED PRIVATE KEY-----")
-_MAGIC = b"openssh-key-v1\0"  # OpenSSH's PROTOCOL.key, for the whole structure below
-_PASSPHRASE = "it is protected by a passphrase, which is not supported yet"  # noqa: S105  # a message
-_ONE = (1).to_bytes(4)  # the number of identities in a file
-_BLOCK_BYTES = 8  # of the cipher "none", for the padding
 _SEED_BYTES = 32
 _DER_SEQUENCE, _DER_INTEGER = 0x30, 0x02
 
 
-def parse_private_key(content: Plaintext, source: str) -> tuple[Identity, ...]:
+def parse_private_key(
+    content: Plaintext, source: str, ask: Ask | None = None, public_line: str | None = None
+) -> tuple[Identity, ...]:
     """Return what an ssh private file opens.
 
     For ssh-ed25519: ssh stanzas, and stanzas of the X25519 recipient that it converts to (as
     ssh-to-age and sops-nix convert it: the first half of the seed's SHA-512). For
-    ssh-rsa: ssh stanzas.
+    ssh-rsa: ssh stanzas. What a passphrase protects is unlocked when it is first used.
+
+    Args:
+        content: the file.
+        source: what it is called in messages.
+        ask: how the user is asked for a passphrase; without, a protected file is refused.
+        public_line: the `.pub` file beside it, for PEM, which when protected hides that half.
 
     Raises:
         NoIdentityError: it cannot be used; the message says why and holds nothing of it.
     """
     text = content.reveal().decode("utf-8", errors="replace").strip()
+    first_line = text.partition("\n")[0].strip()
     try:
-        public, seed = _halves(text)
-        recipient = recipient_of_ssh(public)
-        secret = pyrage.ssh.Identity.from_buffer(text.encode() + b"\n")
+        if first_line == OPENSSH:
+            return _of_openssh(parse_openssh(text), source, ask)
+        if first_line == PEM_RSA:
+            return _of_pem(text, source, ask, public_line)
     except RepositoryError as error:
         raise NoIdentityError(error.problem, hint=error.hint) from None
-    except pyrage.IdentityError:
-        raise NoIdentityError("its ssh structure is damaged") from None
-    ssh_identity = Identity(recipient, source, secret)
-    if seed is None:
-        return (ssh_identity,)
-    return ssh_identity, _converted(seed, _x25519_half(public), source)
-
-
-def render_private_key(seed: Plaintext, public: SshPublicKey) -> Plaintext:
-    """Return the unencrypted private file of an ssh-ed25519 identity."""
-    point = ed25519_point(public)
-    private = os.urandom(4) * 2  # the two check numbers
-    private += write_strings(b"ssh-ed25519", point, seed.reveal() + point, public.comment.encode())
-    private += bytes(range(1, 1 + -len(private) % _BLOCK_BYTES))
-    structure = _MAGIC + write_strings(b"none", b"none", b"") + _ONE
-    structure += write_strings(public.blob, private)
-    return Plaintext(
-        b"%b\n%b%b\n" % (_OPENSSH.encode(), encodebytes(structure), _OPENSSH_END.encode())
-    )
-
-
-def _halves(text: str) -> tuple[SshPublicKey, Plaintext | None]:
-    """Return the public half and, for ssh-ed25519, the seed."""
-    first_line = text.partition("\n")[0].strip()
-    if first_line == _OPENSSH:
-        return _openssh_halves(_unarmor(text))
-    if first_line == _PEM_RSA:
-        return _pkcs1_public(text), None
     if first_line in _PEM:
         raise NoIdentityError(
             "it is in PKCS#8 form, which sops-nix does not read either",
@@ -83,29 +71,70 @@ def _halves(text: str) -> tuple[SshPublicKey, Plaintext | None]:
     raise NoIdentityError("it is not an ssh identity of OpenSSH's or PEM's RSA form")
 
 
-def _unarmor(text: str) -> bytes:
-    try:
-        return b64decode("".join(text.split("\n")[1:-1]))
-    except ValueError:
-        raise NoIdentityError("its base64 does not hold") from None
+def render_private_key(seed: Plaintext, public: SshPublicKey) -> Plaintext:
+    """Return the unencrypted private file of an ssh-ed25519 identity."""
+    return ed25519_file(seed, public).render()
 
 
-def _openssh_halves(structure: bytes) -> tuple[SshPublicKey, Plaintext | None]:
-    if not structure.startswith(_MAGIC):
-        raise NoIdentityError("its ssh structure is damaged")
-    stream = BytesIO(structure[len(_MAGIC) :])
-    cipher, _derivation, _options = (read_string(stream) for _ in range(3))
-    if cipher != b"none":
-        raise NoIdentityError(_PASSPHRASE)
-    stream.read(len(_ONE))
-    blob = read_string(stream)
-    algorithm = read_string(BytesIO(blob)).decode(errors="replace")
-    public = SshPublicKey(algorithm, blob, "")
-    if algorithm != "ssh-ed25519":
-        return public, None
-    private = BytesIO(read_string(stream)[8:])  # two check numbers come first
+def _of_openssh(file: OpenSshFile, source: str, ask: Ask | None) -> tuple[Identity, ...]:
+    if file.is_protected:
+        return _locked(file.public, _lock(source, partial(_unlocked, file, source), ask), source)
+    ssh_identity = Identity(recipient_of_ssh(file.public), source, _opened_by(file.render()))
+    if file.public.algorithm != "ssh-ed25519":
+        return (ssh_identity,)
+    private = BytesIO(file.private.reveal()[8:])  # two check numbers come first
     _algorithm, _point, seed_and_point = (read_string(private) for _ in range(3))
-    return public, Plaintext(seed_and_point[:_SEED_BYTES])
+    seed = Plaintext(seed_and_point[:_SEED_BYTES])
+    return ssh_identity, _converted(seed, _x25519_half(file.public), source)
+
+
+def _of_pem(
+    text: str, source: str, ask: Ask | None, public_line: str | None
+) -> tuple[Identity, ...]:
+    protected = find_protected_pem(text)
+    if protected is None:
+        recipient = recipient_of_ssh(_pkcs1_public(text))
+        return (Identity(recipient, source, _opened_by(Plaintext(text.encode() + b"\n"))),)
+    lock = _lock(source, partial(_unlocked_pem, protected), ask)
+    if public_line is None:
+        raise NoIdentityError(
+            "it is protected by a passphrase and hides its public half, and no .pub is beside it",
+            hint="write that half beside it: ssh-keygen -y -f FILE > FILE.pub",
+        )
+    return _locked(parse_public_key(public_line), lock, source)
+
+
+def _lock(source: str, unlock: Unlock, ask: Ask | None) -> Lock:
+    if ask is None:
+        raise NoIdentityError(PROTECTED)
+    return Lock(source, unlock, ask)
+
+
+def _locked(public: SshPublicKey, lock: Lock, source: str) -> tuple[Identity, ...]:
+    """Return an identity for each recipient, all behind the same lock."""
+    recipients = [recipient_of_ssh(public)]
+    if public.algorithm == "ssh-ed25519":
+        recipients.append(_x25519_half(public))
+    return tuple(Identity(one, source, lock.decrypt, Effort.PASSPHRASE) for one in recipients)
+
+
+def _unlocked(file: OpenSshFile, source: str, passphrase: Plaintext) -> tuple[Decrypt, ...] | None:
+    unlocked = file.unlocked(passphrase)
+    if unlocked is None:
+        return None
+    return tuple(identity.decrypt for identity in _of_openssh(unlocked, source, None))
+
+
+def _unlocked_pem(file: ProtectedPem, passphrase: Plaintext) -> tuple[Decrypt, ...] | None:
+    unlocked = file.unlocked(passphrase)
+    return None if unlocked is None else (_opened_by(unlocked),)
+
+
+def _opened_by(content: Plaintext) -> Decrypt:
+    try:
+        return opened_by(pyrage.ssh.Identity.from_buffer(content.reveal()))
+    except pyrage.IdentityError:
+        raise NoIdentityError("its ssh structure is damaged") from None
 
 
 def _pkcs1_public(text: str) -> SshPublicKey:
@@ -113,9 +142,7 @@ def _pkcs1_public(text: str) -> SshPublicKey:
 
     A DER INTEGER and ssh's mpint have the same content.
     """
-    if "ENCRYPTED" in text:
-        raise NoIdentityError(_PASSPHRASE)
-    stream = BytesIO(_unarmor(text))
+    stream = BytesIO(unarmor(text))
     _der_length(stream, _DER_SEQUENCE)
     _version, modulus, exponent = (stream.read(_der_length(stream, _DER_INTEGER)) for _ in range(3))
     return SshPublicKey("ssh-rsa", write_strings(b"ssh-rsa", exponent, modulus), "")

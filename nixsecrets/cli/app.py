@@ -35,7 +35,7 @@ from nixsecrets.plaintext import Plaintext
 from nixsecrets.report.printable import printable
 from nixsecrets.sops import document as documents
 from nixsecrets.sops.document import Document
-from nixsecrets.system import git, lock, transaction
+from nixsecrets.system import git, lock, terminal, transaction
 from nixsecrets.system.identities import (
     FoundIdentities,
     default_identity_file,
@@ -115,7 +115,8 @@ class App:
     def identities(self) -> FoundIdentities:
         if self._host_identity:
             return load_host_identity()
-        return load_identities(self.environment, Path.home())
+        ask = terminal.ask_passphrase if terminal.is_interactive() else None
+        return load_identities(self.environment, Path.home(), ask=ask, tell=tell)
 
     @property
     def default_identity_file(self) -> Path:

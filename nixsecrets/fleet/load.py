@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from nixsecrets.age.recipient import Recipient, parse_recipient, parse_recipients
+from nixsecrets.age.recipient import Recipient, RecipientKind, parse_recipient, parse_recipients
 from nixsecrets.age.ssh import convert_public_key
 from nixsecrets.age.sshkey import holds_private_half, parse_public_key
 from nixsecrets.change import PUBLIC_MODE, Change, Source
@@ -161,6 +161,11 @@ def parse_host_key(line: str) -> HostKey:
     text = line.strip()
     if text.startswith("age1"):
         recipient = parse_recipient(text)
+        if recipient.kind not in (RecipientKind.X25519, RecipientKind.HYBRID):
+            raise RepositoryError(
+                "a host opens its documents unattended, and this recipient needs a plugin there",
+                hint="give the recipient of an identity file: age-keygen on the host",
+            )
         return HostKey(recipient, recipient.text)
     public_key = parse_public_key(text)
     return HostKey(convert_public_key(public_key), public_key.line)

@@ -44,6 +44,15 @@ def ask_hidden_twice(prompt: str, *, flag: str = "--from-file") -> Plaintext:
     raise UsageError("the two values differed each time", hint=f"use {flag}")
 
 
+def ask_passphrase(prompt: str) -> Plaintext:
+    """Ask once for what protects an identity, without echo.
+
+    Raises:
+        UsageError: the terminal cannot hide what is typed, or nothing was typed.
+    """
+    return _ask_hidden(prompt, "SOPS_AGE_KEY_CMD")
+
+
 def read_stdin() -> Plaintext:
     """Return everything on stdin, byte for byte."""
     return Plaintext(sys.stdin.buffer.read())

@@ -6,6 +6,7 @@ import pytest
 
 from nixsecrets.age.identity import Identity, generate_identity, parse_identities
 from nixsecrets.plaintext import Plaintext
+from tests.age import plugins
 from tests.tools import require_tool
 
 
@@ -15,8 +16,8 @@ def made() -> tuple[str, str]:
     return str(secret), str(secret.to_public())
 
 
-def recipients(identities: tuple[Identity, ...]) -> list[str]:
-    return [identity.recipient.text for identity in identities]
+def recipients(identities: tuple[Identity, ...]) -> list[str | None]:
+    return [identity.recipient and identity.recipient.text for identity in identities]
 
 
 def test_the_file_of_age_keygen_is_read(tmp_path: Path) -> None:
@@ -59,13 +60,31 @@ def test_blanks_line_ends_comments_and_several_on_a_line_are_taken() -> None:
     [
         (made()[0][:-1], "a malformed age identity (cut off, or a wrong character)"),
         (made()[0].lower(), "an age identity that is not written in upper case"),
-        ("AGE-SECRET-KEY-PQ-1QQQQ", "a post-quantum identity, which is not supported yet"),
-        ("AGE-PLUGIN-YUBIKEY-1QQQQ", "an identity of a plugin, which is not supported yet"),
+        (
+            "AGE-SECRET-KEY-PQ-1QQQQ",
+            "a malformed post-quantum identity: it is too short to hold a checksum",
+        ),
+        ("AGE-PLUGIN-ABSENT-1QQQQ", "a malformed identity of a plugin (cut off?)"),
+        (plugins.identity(name="absent"), "age-plugin-absent is not on PATH; install it"),
+        (
+            plugins.identity(name="../up"),
+            "an identity of a plugin without name, or with one that is none",
+        ),
         (made()[1], "a recipient, which opens nothing, where an identity belongs"),
         ("hunter2", "not an age identity"),
         ("\udcff", "not an age identity"),
     ],
-    ids=["cut off", "lower case", "post-quantum", "plugin", "recipient", "word", "not UTF-8"],
+    ids=[
+        "cut off",
+        "lower case",
+        "post-quantum, cut off",
+        "plugin, cut off",
+        "plugin that is missing",
+        "plugin that is no name",
+        "recipient",
+        "word",
+        "not UTF-8",
+    ],
 )
 def test_only_a_bad_line_is_refused_by_number_and_reason(bad: str, reason: str) -> None:
     secret, recipient = made()
@@ -80,19 +99,31 @@ def test_only_a_bad_line_is_refused_by_number_and_reason(bad: str, reason: str) 
     [
         (
             pyrage.passphrase.encrypt(b"x", "p", armored=True),
-            "it is protected by a passphrase, which is not supported yet",
+            "it is protected by a passphrase: run this on a terminal",
         ),
         (
             pyrage.passphrase.encrypt(b"x", "p"),
-            "it is protected by a passphrase, which is not supported yet",
+            "it is protected by a passphrase: run this on a terminal",
         ),
+        (
+            pyrage.encrypt(b"x", [pyrage.x25519.Recipient.from_str(made()[1])]),
+            "it is an age message, but not one that a passphrase opens",
+        ),
+        (b"age-encryption.org/v1\n-> X", "it is an age message, and a damaged one"),
         (
             b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n",
             "it is an ssh identity where age identities belong",
         ),
         (b"# later\n", "there is no identity in it"),
     ],
-    ids=["armored, passphrase", "binary, passphrase", "ssh", "empty"],
+    ids=[
+        "armored, passphrase",
+        "binary, passphrase",
+        "wrapped to a recipient",
+        "damaged message",
+        "ssh",
+        "empty",
+    ],
 )
 def test_a_source_of_another_kind_is_refused_whole(content: bytes, reason: str) -> None:
     found = parse_identities(Plaintext(content), "keys.txt")
@@ -104,3 +135,16 @@ def test_an_identity_prints_its_recipient_and_source_only() -> None:
     secret, recipient = made()
     (identity,) = parse_identities(Plaintext(secret.encode()), "keys.txt").identities
     assert repr(identity) == str(identity) == f"Identity({recipient!r}, source='keys.txt')"
+
+
+def test_the_recipient_of_a_plugin_is_read_from_the_comment_above_its_identity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", plugins.install(tmp_path))
+    text = (
+        f"#       Serial: 5\n#    Recipient: {plugins.recipient()}\n{plugins.identity('1')}\n"
+        f"{plugins.identity('2')}\n# public key: age1broken\n{plugins.identity('3')}\n"
+    )
+    found = parse_identities(Plaintext(text.encode()), "keys.txt")
+    assert recipients(found.identities) == [plugins.recipient(), None, None]
+    assert repr(found.identities[1]) == "Identity(None, source='keys.txt')"

@@ -6,15 +6,24 @@ from pathlib import Path
 
 import pyrage
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nixsecrets.age import bech32, message
+from nixsecrets.age.armor import unarmor
 from nixsecrets.age.identity import Identity, generate_identity, parse_identities
 from nixsecrets.age.keywrap import Stanza, open_stanza, unwrap, wrap
+from nixsecrets.age.plugin import Person
 from nixsecrets.age.recipient import Recipient, parse_recipient
 from nixsecrets.age.ssh import generate_ed25519, parse_private_key
 from nixsecrets.errors import IntegrityError, NoIdentityError
 from nixsecrets.plaintext import Plaintext
+from tests.age import plugins
+from tests.age.typist import Typist
 from tests.tools import require_tool
 
 DATA_KEY = Plaintext(os.urandom(32))
@@ -163,6 +172,82 @@ def test_a_message_with_one_bit_changed_does_not_open(bit: int) -> None:
     message = bytearray(MESSAGE)
     message[bit // 8] ^= 1 << bit % 8
     assert IDENTITY.decrypt(bytes(message)) is None
+
+
+def test_what_is_wrapped_to_a_tag_recipient_opens_with_its_private_half() -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    point = private.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    text = bech32.encode("age1tag", point)
+    stanza = wrap(DATA_KEY, parse_recipient(text))
+    assert stanza.recipient == text
+    parsed = message.parse(unarmor(stanza.enc) or b"")
+    (found,) = [one for one in parsed.stanzas if one.arguments[0] == "p256tag"]
+    suite = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)  # age.md, "p256tag"
+    sealed = message.decode(found.arguments[2]) + found.body
+    file_key = suite.decrypt(sealed, private, b"age-encryption.org/p256tag")
+    assert message.open_payload(parsed, Plaintext(file_key)) == DATA_KEY
+
+
+def test_a_stanza_for_a_post_quantum_tag_recipient_has_the_form_of_its_type() -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    point = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    mlkem = MLKEM768PrivateKey.generate().public_key().public_bytes_raw()
+    stanza = wrap(DATA_KEY, parse_recipient(bech32.encode("age1tagpq", mlkem + point)))
+    parsed = message.parse(unarmor(stanza.enc) or b"")
+    (found,) = [one for one in parsed.stanzas if one.arguments[0] == "mlkem768p256tag"]
+    assert [len(message.decode(one)) for one in found.arguments[1:]] == [4, 1153]
+    assert len(found.body) == 32
+
+
+@pytest.fixture
+def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put the test plugin on PATH; return a file with a line for each time that it is started."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", plugins.install(tmp_path / "bin", counting=tmp_path / "starts"))
+    (tmp_path / "starts").write_text("")
+    return tmp_path / "starts"
+
+
+def test_a_plugin_is_started_only_where_no_other_identity_opens(counted: Path) -> None:
+    plugin_stanza = wrap(DATA_KEY, parse_recipient(plugins.recipient()))
+    counted.write_text("")
+    (plugin,) = parse_identities(Plaintext(plugins.identity().encode()), "token").identities
+    identity, recipient = made()
+    assert unwrap([plugin_stanza, wrap(DATA_KEY, recipient)], [plugin, identity]) == DATA_KEY
+    assert counted.read_text() == ""
+    assert unwrap([plugin_stanza], [plugin, identity]) == DATA_KEY
+    assert counted.read_text() == "started\n"
+
+
+def test_a_plugin_is_given_first_what_names_its_recipient(counted: Path) -> None:
+    stanzas = [*(wrap(DATA_KEY, made()[1]) for _ in range(3))]
+    stanzas.append(wrap(DATA_KEY, parse_recipient(plugins.recipient())))
+    counted.write_text("")
+    content = f"# Recipient: {plugins.recipient()}\n{plugins.identity()}\n"
+    assert unwrap(stanzas, parse_identities(Plaintext(content.encode()), "").identities) == DATA_KEY
+    assert counted.read_text() == "started\n"
+
+
+@pytest.mark.usefixtures("counted")
+def test_a_passphrase_is_asked_for_only_where_no_plugin_opens() -> None:
+    ask = Typist()
+    protected = Plaintext(pyrage.passphrase.encrypt(b"#", "hunter2"))
+    (locked,) = parse_identities(protected, "keys.txt", Person(ask)).identities
+    (plugin,) = parse_identities(Plaintext(plugins.identity().encode()), "token").identities
+    stanza = wrap(DATA_KEY, parse_recipient(plugins.recipient()))
+    assert unwrap([stanza], [locked, plugin]) == DATA_KEY
+    assert ask.prompts == []
+
+
+def test_a_long_label_is_cut_in_a_message() -> None:
+    text = bech32.encode("age-secret-key-pq-", os.urandom(32)).upper()
+    (identity,) = parse_identities(Plaintext(text.encode()), "keys.txt").identities
+    label = identity.recipient.text if identity.recipient else ""
+    with pytest.raises(IntegrityError) as caught:
+        unwrap([Stanza(label, "?")], [identity])
+    assert str(caught.value) == (
+        f"the stanza of {label[:100]}… is damaged, or was not wrapped to it"
+    )
 
 
 def test_an_empty_data_key_is_refused() -> None:

@@ -3,8 +3,10 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from nixsecrets.age import bech32
+from nixsecrets.age import bech32, hybrid
 from nixsecrets.age.identity import generate_identity
 from nixsecrets.age.recipient import (
     Recipient,
@@ -15,9 +17,16 @@ from nixsecrets.age.recipient import (
 )
 from nixsecrets.age.sshkey import SshPublicKey, write_strings
 from nixsecrets.errors import RepositoryError
+from nixsecrets.plaintext import Plaintext
 from tests.tools import require_tool
 
 AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+SEED = Plaintext(bytes(32))
+POINT = ec.derive_private_key(1, ec.SECP256R1()).public_key()
+TAG = bech32.encode("age1tag", POINT.public_bytes(Encoding.X962, PublicFormat.CompressedPoint))
+TAG_HYBRID = hybrid.HybridSecret(SEED).public[:1184] + POINT.public_bytes(
+    Encoding.X962, PublicFormat.UncompressedPoint
+)
 
 
 def public_line(directory: Path, *options: str) -> str:
@@ -39,8 +48,36 @@ def public_line(directory: Path, *options: str) -> str:
     return file.with_name("made.pub").read_text()
 
 
-def test_an_age_recipient_is_its_own_spelling() -> None:
-    assert parse_recipient(f" {AGE}\n") == Recipient(AGE, RecipientKind.X25519)
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (AGE, RecipientKind.X25519),
+        (bech32.encode("age1pq", hybrid.HybridSecret(SEED).public), RecipientKind.HYBRID),
+        (TAG, RecipientKind.TAG),
+        (bech32.encode("age1tagpq", TAG_HYBRID), RecipientKind.TAG_HYBRID),
+        (
+            "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t",
+            RecipientKind.PLUGIN,
+        ),
+        (bech32.encode("age1a+b-c.d_1e", b""), RecipientKind.PLUGIN),
+    ],
+    ids=["X25519", "post-quantum", "tag", "post-quantum tag", "plugin", "every sign of a name"],
+)
+def test_an_age_recipient_is_its_own_spelling(text: str, kind: RecipientKind) -> None:
+    assert parse_recipient(f" {text}\n") == Recipient(text, kind)
+
+
+def test_of_each_kind_is_known_what_a_quantum_computer_does_to_it() -> None:
+    assert {kind for kind in RecipientKind if kind.is_post_quantum} == {
+        RecipientKind.HYBRID,
+        RecipientKind.TAG_HYBRID,
+    }
+    assert {kind for kind in RecipientKind if kind.is_classical} == {
+        RecipientKind.X25519,
+        RecipientKind.TAG,
+        RecipientKind.SSH_ED25519,
+        RecipientKind.SSH_RSA,
+    }
 
 
 @pytest.mark.parametrize(
@@ -90,7 +127,8 @@ def test_an_ssh_line_is_a_recipient_with_its_comment_apart(
         ),
         pytest.param(
             bech32.encode("age", bytes(32)),
-            "age1qqqqqqqq… has small order: anyone could open what is wrapped to it",
+            "age1qqqqqqqq… is no recipient: "
+            "it has small order, so anyone could open what is wrapped to it",
             id="small order",
         ),
         pytest.param(
@@ -104,14 +142,31 @@ def test_an_ssh_line_is_a_recipient_with_its_comment_apart(
             id="comment",
         ),
         pytest.param(
-            "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t",
-            "age1yubikey1… is a recipient of the plugin yubikey, which is not supported yet",
-            id="plugin",
+            bech32.encode("age1../up", b"x"),
+            "age1../up10q… is no recipient: "
+            "the name of its plugin holds other characters than a-z 0-9 + - . _",
+            id="plugin that is no name",
+        ),
+        pytest.param(
+            bech32.encode("age1", b"x"),
+            "age110qzrv2g… is no recipient: the name of its plugin is empty",
+            id="plugin without name",
+        ),
+        pytest.param(
+            bech32.encode("age1tag", bytes(33)),
+            "age1tag1qqqq… is no recipient: invalid SEC-1 encoding",
+            id="tag that is no point",
+        ),
+        pytest.param(
+            bech32.encode("age1tagpq", bytes(33)),
+            "age1tagpq1qq… is no recipient: invalid recipient",
+            id="post-quantum tag that is too short",
         ),
         pytest.param(
             "age1pq1" + "q" * 1950,
-            "age1pq1qqqqq… is a post-quantum recipient, which is not supported yet",
-            id="post-quantum",
+            "age1pq1qqqqq… is no recipient: "
+            "its checksum does not hold (a character is wrong or missing)",
+            id="post-quantum, wrong character",
         ),
         pytest.param(
             "ssh-ed25519 AAAA",
@@ -184,8 +239,7 @@ def test_a_wrong_line_of_a_file_is_numbered() -> None:
     with pytest.raises(RepositoryError) as caught:
         parse_recipients(f"# miscguy\n{AGE}\nage1pq1qq\n")
     assert str(caught.value.within("keys/admins/miscguy.pub")) == (
-        "keys/admins/miscguy.pub:3: "
-        "age1pq1qq is a post-quantum recipient, which is not supported yet"
+        "keys/admins/miscguy.pub:3: age1pq1qq is no recipient: it is too short to hold a checksum"
     )
 
 

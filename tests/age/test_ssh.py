@@ -97,11 +97,11 @@ def test_what_age_encrypts_to_an_ssh_line_opens_with_the_ssh_identity(
     [
         (
             ["-t", "ed25519", "-N", "secret"],
-            "it is protected by a passphrase, which is not supported yet",
+            "it is protected by a passphrase: run this on a terminal",
         ),
         (
             ["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "secret"],
-            "it is protected by a passphrase, which is not supported yet",
+            "it is protected by a passphrase: run this on a terminal",
         ),
         (
             ["-t", "rsa", "-b", "2048", "-m", "PKCS8"],

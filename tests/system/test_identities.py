@@ -1,20 +1,28 @@
 import os
 import shlex
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
+import pyrage
 import pytest
 
+from nixsecrets.age import bech32
 from nixsecrets.age.identity import generate_identity
 from nixsecrets.age.keywrap import unwrap, wrap
-from nixsecrets.age.recipient import Recipient, parse_recipient
+from nixsecrets.age.recipient import Recipient, RecipientKind, parse_recipient
 from nixsecrets.age.ssh import convert_public_key, generate_ed25519
+from nixsecrets.errors import NoIdentityError
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.system.identities import (
     FoundIdentities,
     load_host_identity,
     load_identities,
 )
+from tests.age import plugins
+from tests.age.typist import Typist
+from tests.tools import require_tool
 
 
 def write(file: Path, content: Plaintext) -> Path:
@@ -209,3 +217,98 @@ def test_a_missing_host_identity_is_named(tmp_path: Path) -> None:
     assert load_host_identity(file) == FoundIdentities(
         (), (f"{file}: it cannot be read: No such file or directory",)
     )
+
+
+def protect(file: Path, *options: str) -> str:
+    """Put an ssh identity behind the passphrase `hunter2`; return its public line."""
+    file.parent.mkdir(parents=True)
+    command = [require_tool("ssh-keygen"), "-q", "-N", "hunter2", "-a", "2", *options]
+    subprocess.run([*command, "-f", file], check=True)
+    return file.with_name(f"{file.name}.pub").read_text()
+
+
+def test_without_anybody_to_ask_what_a_passphrase_protects_is_named(own_environment: Path) -> None:
+    age_file = own_environment / ".config/sops/age/keys.txt"
+    write(age_file, Plaintext(pyrage.passphrase.encrypt(b"#", "hunter2")))
+    ssh_file = own_environment / ".ssh/id_ed25519"
+    protect(ssh_file, "-t", "ed25519")
+    assert load_identities({}, own_environment) == FoundIdentities(
+        (),
+        (
+            f"{ssh_file}: it is protected by a passphrase: run this on a terminal",
+            f"{age_file}: it is protected by a passphrase: run this on a terminal",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("id_ed25519", ["-t", "ed25519"]),
+        ("id_rsa", ["-t", "rsa", "-b", "2048", "-m", "PEM"]),
+    ],
+    ids=["OpenSSH", "PEM, with its public half beside it"],
+)
+def test_a_protected_ssh_identity_is_unlocked_when_it_is_needed(
+    name: str, options: list[str], own_environment: Path
+) -> None:
+    file = own_environment / ".ssh" / name
+    line = protect(file, *options)
+    ask = Typist("hunter2")
+    found = load_identities({}, own_environment, ask=ask)
+    assert found.refused == ()
+    assert ask.prompts == []
+    stanza = wrap(Plaintext(b"data key"), parse_recipient(line))
+    assert unwrap([stanza], found.identities) == Plaintext(b"data key")
+    assert ask.prompts == [f"passphrase of {file}: "]
+
+
+def test_a_protected_file_that_two_sources_give_is_asked_for_once(own_environment: Path) -> None:
+    content, _recipient = generate_identity()
+    file = own_environment / ".config/sops/age/keys.txt"
+    write(file, Plaintext(pyrage.passphrase.encrypt(content.reveal(), "hunter2")))
+    ask = Typist("hunter2")
+    found = load_identities(environment(SOPS_AGE_KEY_FILE=str(file)), own_environment, ask=ask)
+    stanza = wrap(Plaintext(b"data key"), generate_identity()[1])
+    with pytest.raises(NoIdentityError, match="none of SOPS_AGE_KEY_FILE="):
+        unwrap([stanza], found.identities)
+    assert len(ask.prompts) == 1
+
+
+def test_of_two_sources_with_one_recipient_the_one_without_passphrase_is_used(
+    own_environment: Path, tmp_path: Path
+) -> None:
+    protected = own_environment / ".ssh/id_ed25519"
+    line = protect(protected, "-t", "ed25519")
+    clear = tmp_path / "clear"
+    shutil.copyfile(protected, clear)
+    clear.chmod(0o600)
+    change = [require_tool("ssh-keygen"), "-q", "-p", "-P", "hunter2", "-N", "", "-f", clear]
+    subprocess.run(change, check=True, capture_output=True)
+    ask = Typist()
+    found = load_identities(
+        environment(SOPS_AGE_SSH_PRIVATE_KEY_FILE=str(clear)), own_environment, ask=ask
+    )
+    assert len(found.identities) == 2
+    stanza = wrap(Plaintext(b"data key"), parse_recipient(line))
+    assert unwrap([stanza], found.identities) == Plaintext(b"data key")
+
+
+def test_post_quantum_and_plugin_identities_stand_beside_others(
+    own_environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", plugins.install(tmp_path))
+    told: list[str] = []
+    secret = generate_identity()[0].reveal().decode().splitlines()[1]
+    hybrid = bech32.encode("age-secret-key-pq-", os.urandom(32)).upper()
+    text = f"{plugins.identity('tell touch it')} {hybrid} {secret}"
+    found = load_identities({"SOPS_AGE_KEY": text}, own_environment, tell=told.append)
+    assert found.refused == ()
+    assert [identity.recipient and identity.recipient.kind for identity in found.identities] == [
+        RecipientKind.HYBRID,
+        RecipientKind.X25519,
+        None,
+    ]
+    plugin_stanza = wrap(Plaintext(b"data key"), parse_recipient(plugins.recipient()))
+    assert unwrap([plugin_stanza], found.identities) == Plaintext(b"data key")
+    assert told == ["touch it"]
