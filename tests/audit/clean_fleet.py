@@ -1,6 +1,7 @@
 """A fleet in which nothing is wrong, made by the planners; tests break one thing of a copy."""
 
 import atexit
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 from pyrage import x25519
 
@@ -168,14 +169,20 @@ def a_recipient() -> str:
     return str(x25519.Identity.generate().to_public())
 
 
+def _remove(folder: Path, maker: int) -> None:
+    """Remove the fleet when its maker ends; what a test forks ends too, and is not meant."""
+    if os.getpid() == maker:
+        shutil.rmtree(folder)
+
+
 @cache
 def _clean() -> Place:
     _, public = generate_ed25519("root@hq")
     recipients = {name: parse_recipient(a_recipient()) for name in ("ann", "t15g", "vm01")}
     recipients["hq"] = convert_public_key(public)
-    folder = TemporaryDirectory(prefix="clean-fleet-")
-    atexit.register(folder.cleanup)
-    place = Place(Path(folder.name), recipients, public.line)
+    folder = Path(mkdtemp(prefix="clean-fleet-"))
+    atexit.register(_remove, folder, os.getpid())
+    place = Place(folder, recipients, public.line)
     place.git("init", "--quiet")
     for path, content in _files(place).items():
         place.write(path, content)
