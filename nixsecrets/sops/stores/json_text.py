@@ -1,0 +1,285 @@
+"""A parsed JSON text, and its edits: each touches one thing and leaves the rest alone."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self
+
+from nixsecrets.errors import RepositoryError
+from nixsecrets.sops.metadata import Value
+from nixsecrets.sops.stores.json_spelling import Layout, spell, spell_string
+from nixsecrets.sops.stores.text import Scalar
+from nixsecrets.sops.tree import Comment, Empty, KeyPath, Leaf, Span, Tree
+from nixsecrets.textedit import Edit, apply_edits
+
+METADATA_KEY = "sops"
+_SOPS_UNIT = "\t"
+"""What sops indents by (`stores.json.indent`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of an object or one item of a list, as a place for edits.
+
+    Args:
+        path: where it stands.
+        start: offset of its name's quote; of a list item that of its value.
+        key_end: offset after its name; of a list item that of its value.
+        value: offset at which its value starts.
+        end: offset after its value.
+    """
+
+    path: KeyPath
+    start: int
+    key_end: int
+    value: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class JsonText:
+    """A parsed document: a `Text`; JSON has no comments.
+
+    Args:
+        text: the whole text; each byte of it that is no UTF-8 as a surrogate (PEP 383).
+        root: the object at the top.
+        tree: leaves in file order, the metadata left out.
+        entries: every entry and item in file order, the metadata's included.
+        metadata: the fields below `sops`; None: there is no such object.
+    """
+
+    text: str
+    root: Span
+    tree: Tree
+    entries: tuple[Entry, ...]
+    metadata: Mapping[str, Value] | None
+
+    @property
+    def documents(self) -> int:
+        return 1
+
+    @property
+    def reserved(self) -> bool:
+        """Whether a top-level `sops` is there in any case: Go's JSON reader ignores case."""
+        return any(_is_reserved(entry.path[0]) for entry in self._children(()))
+
+    def seated(self, comments: Iterable[Comment]) -> Self:
+        _refuse(*comments)
+        return self
+
+    def respell_leaf(self, leaf: Leaf, scalar: Scalar) -> Edit:
+        """Return the edit that puts another value in a leaf's place.
+
+        Raises:
+            RepositoryError: JSON has no words for that value.
+        """
+        try:
+            return Edit(leaf.span.start, leaf.span.end, spell(scalar.kind, scalar.content))
+        except RepositoryError as error:
+            raise _at(leaf.path, error, leaf.line) from None
+
+    def respell_comment(self, comment: Comment, sealed: str) -> Edit:
+        """Return the edit for the list item that holds a comment of a converted document."""
+        return Edit(comment.span.start, comment.span.end, spell_string(sealed))
+
+    def clear_comment(self, comment: Comment, text: str) -> Edit:
+        """Refuse: an opened comment has no place in JSON.
+
+        Raises:
+            RepositoryError: always.
+        """
+        _refuse(comment)
+        raise AssertionError(text)
+
+    def insert_leaf(self, path: KeyPath, scalar: Scalar) -> Edit:
+        """Return the edit that adds a leaf, objects above included, laid out as its neighbours.
+
+        Raises:
+            RepositoryError: something above it is a value or a list, or stands there twice.
+        """
+        if _is_reserved(path[0]):
+            raise RepositoryError("the top-level `sops` is reserved for the metadata")
+        depth, parent = self._deepest_parent(path)
+        rest = tuple(step for step in path[depth:] if isinstance(step, str))
+        if len(rest) < len(path) - depth:
+            raise RepositoryError(f"{words(path)} is no item of a list that exists")
+        try:
+            spelled = spell(scalar.kind, scalar.content)
+        except RepositoryError as error:
+            raise _at(path, error) from None
+        below = self._children(path[:depth])
+        if not below:
+            return self._fill(parent, rest, spelled)
+        return self._add([self._layout.nest(rest, spelled, self._indent(below[-1]))], below)
+
+    def remove_leaf(self, path: KeyPath) -> Edit:
+        """Return the edit that takes a leaf away, with what is above and holds nothing else.
+
+        Raises:
+            RepositoryError: there is no such leaf, or there are two.
+        """
+        if not any(isinstance(leaf, Leaf) and leaf.path == path for leaf in self.tree):
+            raise RepositoryError(f"{words(path)} is not in the document")
+        self._check_single(path)
+        siblings = self._children(path[:-1])
+        while len(siblings) == 1 and len(path) > 1:
+            path = path[:-1]
+            siblings = self._children(path[:-1])
+        return self._cut(siblings, {path[-1]})[0]
+
+    def write_metadata(self, fields: Mapping[str, Value]) -> Sequence[Edit]:
+        """Return the edits that make `fields` the metadata; what stays equal keeps its bytes."""
+        block = self._entry((METADATA_KEY,))
+        if block is None:
+            return [self._append_metadata(fields)]
+        inner, before = self._children(block.path), self.metadata or {}
+        kept = [entry for entry in inner if entry.path[-1] in fields]
+        if not kept:
+            rendered = self._layout.render(fields, self._indent(block))
+            return [Edit(block.value, block.end, rendered)]
+        edits = self._cut(inner, before.keys() - fields.keys())
+        changed = {name: new for name, new in fields.items() if before.get(name, fields) != new}
+        edits += [
+            Edit(entry.value, entry.end, self._layout.render(changed[name], self._indent(entry)))
+            for entry in kept
+            for name in map(str, entry.path[-1:])
+            if name in changed
+        ]
+        if new := {name: value for name, value in fields.items() if name not in before}:
+            edits.append(self._add(self._pairs(new, self._indent(inner[-1])), inner))
+        return edits
+
+    def stamp_metadata(self, fields: Mapping[str, str]) -> Sequence[Edit]:
+        """Return the edits that give fields that exist already another text."""
+        return [
+            Edit(entry.value, entry.end, spell_string(fields[name]))
+            for entry in self._children((METADATA_KEY,))
+            for name in map(str, entry.path[-1:])
+            if name in fields
+        ]
+
+    def cut_metadata(self) -> Sequence[Edit]:
+        """Return the edits that take the metadata away."""
+        return self._cut(self._children(()), {METADATA_KEY})
+
+    def apply(self, edits: Iterable[Edit]) -> bytes:
+        return apply_edits(self.text, edits).encode("utf-8", "surrogateescape")
+
+    @property
+    def _layout(self) -> Layout:
+        """Return the layout of the first entry; of a text without any, sops' own."""
+        newline = "\r\n" if "\r\n" in self.text else "\n"
+        if not self.entries:
+            return Layout(newline, _SOPS_UNIT, ": ")
+        first = self.entries[0]
+        spaced = self.text[first.value - 1].isspace()
+        unit = self._indent(first)
+        return Layout(newline, _SOPS_UNIT if unit is None else unit, ": " if spaced else ":")
+
+    def _indent(self, entry: Entry) -> str | None:
+        """Return what an entry's line starts with; None: something else stands before it."""
+        before = self.text[: entry.start]
+        blanks = before[len(before.rstrip()) :]
+        return blanks.rpartition("\n")[2] if "\n" in blanks else None
+
+    def _children(self, path: KeyPath) -> Sequence[Entry]:
+        depth = len(path) + 1
+        return [one for one in self.entries if len(one.path) == depth and one.path[:-1] == path]
+
+    def _entry(self, path: KeyPath) -> Entry | None:
+        return next((entry for entry in self.entries if entry.path == path), None)
+
+    def _check_single(self, path: KeyPath) -> None:
+        """Check that a path leads to one place; duplicate names may stand in a sealed document."""
+        for depth in range(1, len(path) + 1):
+            if sum(entry.path == path[:depth] for entry in self.entries) > 1:
+                raise RepositoryError(f"{words(path[:depth])} stands in the document twice")
+
+    def _deepest_parent(self, path: KeyPath) -> tuple[int, Entry | None]:
+        """Return how many steps of `path` exist as objects, and the deepest one's entry."""
+        self._check_single(path)
+        for depth in range(len(path), 0, -1):
+            entry = self._entry(path[:depth])
+            if entry is not None:
+                self._check_parent(entry, path)
+                return depth, entry
+        return 0, None
+
+    def _check_parent(self, entry: Entry, path: KeyPath) -> None:
+        if entry.path == path:
+            raise RepositoryError(f"{words(path)} is there already")
+        value = self.text[entry.value : entry.end]
+        if value.startswith("["):
+            place = words(entry.path)
+            raise RepositoryError(f"{place} is a list: {words(path)} cannot stand below it")
+        if not value.startswith("{") and value != Empty.NULL.value:
+            raise RepositoryError(f"{words(entry.path)} is a value: nothing can stand below it")
+
+    def _fill(self, parent: Entry | None, keys: Sequence[str], spelled: str) -> Edit:
+        """Return the edit that puts an object with one entry in the place of an empty one."""
+        indent = self._indent(parent) if parent else ""
+        inner = self._layout.nest(keys, spelled, self._layout.deeper(indent))
+        start, end = (parent.value, parent.end) if parent else (self.root.start, self.root.end)
+        return Edit(start, end, self._layout.enclose("{}", [inner], indent))
+
+    def _add(self, pairs: Sequence[str], siblings: Sequence[Entry]) -> Edit:
+        """Return the edit that adds entries behind all others, at top before the metadata."""
+        last = siblings[-1]
+        glue = "," + self._layout.line(self._indent(last))
+        own = [entry for entry in siblings if entry.path != (METADATA_KEY,)]
+        if not own:
+            return Edit(last.start, last.start, "".join(pair + glue for pair in pairs))
+        return Edit(own[-1].end, own[-1].end, "".join(glue + pair for pair in pairs))
+
+    def _append_metadata(self, fields: Mapping[str, Value]) -> Edit:
+        entries = self._children(())
+        indent = self._indent(entries[-1]) if entries else self._layout.deeper("")
+        pair = self._layout.pair(METADATA_KEY, self._layout.render(fields, indent))
+        if entries:
+            return self._add([pair], entries)
+        return Edit(self.root.start, self.root.end, self._layout.enclose("{}", [pair], ""))
+
+    def _pairs(self, fields: Mapping[str, Value], indent: str | None) -> Sequence[str]:
+        layout = self._layout
+        return [layout.pair(name, layout.render(one, indent)) for name, one in fields.items()]
+
+    def _cut(self, siblings: Sequence[Entry], gone: Iterable[str | int]) -> list[Edit]:
+        """Return the edits that take entries of one collection away; `siblings` are all of it."""
+        names = frozenset(gone)
+        kept = [entry for entry in siblings if entry.path[-1] not in names]
+        if not kept:
+            return self._emptied(siblings)
+        edits = [
+            Edit(entry.start, follower.start, "")
+            for entry, follower in pairwise(siblings)
+            if entry.path[-1] in names and entry.start < kept[-1].start
+        ]
+        if kept[-1] is not siblings[-1]:
+            edits.append(Edit(kept[-1].end, siblings[-1].end, ""))
+        return edits
+
+    def _emptied(self, siblings: Sequence[Entry]) -> list[Edit]:
+        """Return the edit that leaves nothing between the brackets around `siblings`."""
+        if not siblings:
+            return []
+        start = len(self.text[: siblings[0].start].rstrip())
+        end = siblings[-1].end
+        rest = self.text[end:]
+        return [Edit(start, end + len(rest) - len(rest.lstrip()), "")]
+
+
+def words(path: KeyPath) -> str:
+    return "/".join(map(str, path))
+
+
+def _is_reserved(step: str | int) -> bool:
+    return isinstance(step, str) and step.casefold() == METADATA_KEY
+
+
+def _refuse(*comments: Comment) -> None:
+    for comment in comments:
+        raise RepositoryError("a comment cannot stand in JSON", line=comment.line)
+
+
+def _at(path: KeyPath, error: RepositoryError, line: int | None = None) -> RepositoryError:
+    return RepositoryError(f"{words(path)}: {error.problem}", hint=error.hint, line=line)
