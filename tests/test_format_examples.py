@@ -13,7 +13,7 @@ import pytest
 
 from nixsecrets.age.identity import Identity, parse_identities
 from nixsecrets.errors import IntegrityError, NixsecretsError, RepositoryError
-from nixsecrets.fleet.policy import parse_policy
+from nixsecrets.fleet.policy_reading import parse_policy
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops import mac, shamir
 from nixsecrets.sops.cipher import Cipher, path_aad

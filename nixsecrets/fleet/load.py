@@ -14,7 +14,8 @@ from nixsecrets.fleet.layout import MANIFEST, Layout
 from nixsecrets.fleet.manifest import parse_manifest
 from nixsecrets.fleet.model import Fleet, HostKey, Manifest
 from nixsecrets.fleet.names import HostName, PersonName
-from nixsecrets.fleet.policy import Policy, parse_policy
+from nixsecrets.fleet.policy import Policy
+from nixsecrets.fleet.policy_reading import parse_policy
 
 Paths = Callable[[], frozenset[PurePosixPath]]
 """Every file of the repository that git does not ignore; asked once, and only when needed."""

@@ -10,16 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nixsecrets.errors import RepositoryError
-from nixsecrets.fleet.policy import (
-    Anchor,
-    Policy,
-    PolicyText,
-    RecipientEntry,
-    Rule,
-    parse_policy,
-    read_policy,
-    rule_nodes,
-)
+from nixsecrets.fleet.policy import Anchor, Policy, RecipientEntry
 from nixsecrets.fleet.policy_layout import (
     FIRST_DASH,
     anchor_line,
@@ -30,7 +21,6 @@ from nixsecrets.fleet.policy_layout import (
     own_field,
     remove_line,
     spell,
-    value_start,
 )
 from nixsecrets.fleet.policy_nodes import (
     MappingNode,
@@ -40,6 +30,7 @@ from nixsecrets.fleet.policy_nodes import (
     is_null,
     resolve,
 )
+from nixsecrets.fleet.policy_reading import PolicyText, parse_policy, read_policy, rule_nodes
 from nixsecrets.textedit import Edit, apply_edits, line_start
 
 _ANCHOR_NAME = re.compile(r"[A-Za-z0-9_-]+")  # go-yaml, yamlprivateh.go: is_alpha
@@ -230,39 +221,6 @@ def _leaving(before: PolicyText, rule_index: int, anchors_or_texts: Sequence[str
     return _RuleEdit(tuple(edits), tuple(groups), refusal)
 
 
-def replace_anchor_value(content: bytes, name: str, recipient_text: str) -> bytes:
-    """Return the policy with another recipient behind an anchor, for all rules that name it.
-
-    Raises:
-        RepositoryError: there is no such anchor.
-        PolicyEditError: the anchor is defined twice, or not on one line.
-    """
-    before = read_policy(content)
-    known = known_anchor(before.policy, name)
-    if known.text == recipient_text:
-        return content
-    refusal = PolicyEditError(
-        f"anchor {name} is not defined once, on one line",
-        f"&{name} {spell(recipient_text, '')}",
-        line=known.line,
-    )
-    node = next(node for node in before.composition.anchored if node.anchor == name)
-    start = value_start(before.text, node)
-    if start is None or not isinstance(node, ScalarNode):
-        raise refusal
-    edit = Edit(start, node.place.end, spell(recipient_text, node.style))
-    policy = before.policy
-    intended = replace(
-        policy,
-        anchors=tuple(
-            replace(anchor, text=recipient_text) if anchor.name == name else anchor
-            for anchor in policy.anchors
-        ),
-        rules=tuple(_with_value(rule, name, recipient_text) for rule in policy.rules),
-    )
-    return edited(content, (edit,), intended, refusal)
-
-
 def known_anchor(policy: Policy, name: str) -> Anchor:
     known = policy.anchor(name)
     if known is None:
@@ -301,14 +259,6 @@ def _meaning(policy: Policy) -> tuple[object, ...]:
 
 def _sorted(group: Iterable[RecipientEntry]) -> tuple[RecipientEntry, ...]:
     return tuple(sorted(group, key=lambda entry: (entry.kind, entry.text, entry.anchor or "")))
-
-
-def _with_value(rule: Rule, anchor: str, text: str) -> Rule:
-    groups = (
-        tuple(replace(entry, text=text) if entry.anchor == anchor else entry for entry in group)
-        for group in rule.groups
-    )
-    return replace(rule, groups=tuple(groups))
 
 
 def _knows_anchor(before: PolicyText, name: str, recipient_text: str) -> bool:

@@ -6,16 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from nixsecrets.errors import RepositoryError
-from nixsecrets.fleet.policy import (
-    GROUP_KINDS,
-    Policy,
-    PolicyText,
-    RecipientEntry,
-    Rule,
-    exact_pattern,
-    read_policy,
-    rule_nodes,
-)
+from nixsecrets.fleet.policy import Policy, RecipientEntry, Rule, exact_pattern
 from nixsecrets.fleet.policy_edit import PolicyEditError, edited, known_anchor
 from nixsecrets.fleet.policy_layout import (
     FIRST_DASH,
@@ -30,6 +21,7 @@ from nixsecrets.fleet.policy_layout import (
     spell,
 )
 from nixsecrets.fleet.policy_nodes import Node, is_null
+from nixsecrets.fleet.policy_reading import GROUP_KINDS, PolicyText, read_policy, rule_nodes
 from nixsecrets.textedit import Edit, line_end, line_start
 
 _HEADER = (

@@ -17,7 +17,8 @@ from nixsecrets.fleet.access import (
 )
 from nixsecrets.fleet.layout import MANIFEST
 from nixsecrets.fleet.model import Fleet, Host, OnHost
-from nixsecrets.fleet.policy import Policy, RecipientEntry, Rule, exact_pattern, parse_policy
+from nixsecrets.fleet.policy import Policy, RecipientEntry, Rule, exact_pattern
+from nixsecrets.fleet.policy_reading import parse_policy
 from nixsecrets.plans.draft import Draft
 
 

@@ -9,7 +9,7 @@ from nixsecrets.fleet.access import (
     recipients_of,
 )
 from nixsecrets.fleet.model import Fleet
-from nixsecrets.fleet.policy import parse_policy
+from nixsecrets.fleet.policy_reading import parse_policy
 from tests.fleet.fleets import a_recipient, model_fleet
 
 _ADMINS = ("miscguy", "ops")

@@ -6,13 +6,8 @@ import pytest
 from pyrage import x25519
 
 from nixsecrets.errors import RepositoryError
-from nixsecrets.fleet.policy import (
-    Anchor,
-    PolicyWarning,
-    RecipientEntry,
-    exact_pattern,
-    parse_policy,
-)
+from nixsecrets.fleet.policy import Anchor, PolicyWarning, RecipientEntry, exact_pattern
+from nixsecrets.fleet.policy_reading import parse_policy
 from nixsecrets.sops.rules import SelectionKind
 from tests.tools import require_sops
 

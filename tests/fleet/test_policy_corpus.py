@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from nixsecrets.fleet import policy_rules
-from nixsecrets.fleet.policy import Policy, Rule, parse_policy
+from nixsecrets.fleet.policy import Policy, Rule
 from nixsecrets.fleet.policy_edit import PolicyEditError, add_anchor, add_to_rule
+from nixsecrets.fleet.policy_reading import parse_policy
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ from pathlib import PurePosixPath
 import pytest
 
 from nixsecrets.errors import ExitStatus, RepositoryError
-from nixsecrets.fleet.policy import parse_policy
+from nixsecrets.fleet.policy_anchor import replace_anchor_value
 from nixsecrets.fleet.policy_edit import (
     PolicyEditError,
     add_anchor,
     add_to_rule,
     remove_from_rule,
-    replace_anchor_value,
     spell_anchor,
 )
+from nixsecrets.fleet.policy_reading import parse_policy
 from nixsecrets.fleet.policy_rules import add_rule, render_new
 
 FLEET = b"""\

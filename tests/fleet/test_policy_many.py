@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from nixsecrets.fleet.policy import exact_pattern, parse_policy
+from nixsecrets.fleet.policy import exact_pattern
 from nixsecrets.fleet.policy_edit import (
     PolicyEditError,
     add_anchor,
@@ -14,6 +14,7 @@ from nixsecrets.fleet.policy_edit import (
     remove_from_rule,
     remove_from_rules,
 )
+from nixsecrets.fleet.policy_reading import parse_policy
 from nixsecrets.fleet.policy_rules import add_rule, add_rules
 
 FLEET = b"""\

@@ -3,8 +3,8 @@ from pathlib import PurePosixPath
 import pytest
 
 from nixsecrets.errors import RepositoryError
-from nixsecrets.fleet.policy import parse_policy
 from nixsecrets.fleet.policy_edit import PolicyEditError
+from nixsecrets.fleet.policy_reading import parse_policy
 from nixsecrets.fleet.policy_rules import add_rule
 
 KEYS = "keys:\n  - &ann age1ann\n  - &hq age1hq\n  - &pgp 0xABC\n"

@@ -43,6 +43,10 @@ from nixsecrets.sops.tree import Comment
             "a:\n- 1\n# c\n\nb: 2\n", "a:\n- 1\n\n# c\n\nb: 2\n", id="below a list at its key"
         ),
         pytest.param("a:\n- 1\n# c\n", "a:\n- 1\n\n# c\n", id="last below a list at its key"),
+        pytest.param(
+            "a:\n- 1\nb: # c\n  d: 1\n", "a:\n- 1\n\n# c\nb:\n  d: 1\n", id="moved below a list"
+        ),
+        pytest.param("a:\n- 1\n... # c\n", "a:\n- 1\n\n# c\n...\n", id="moved to below a list"),
         pytest.param("{a: 1} # c\n", "# c\n{a: 1}\n", id="behind a document in braces"),
         pytest.param("--- {a: 1} # c\n", "--- \n# c\n{a: 1}\n", id="behind a marked one in braces"),
         pytest.param("--- # c\na: 1\n", "---\n# c\na: 1\n", id="behind the mark"),
