@@ -1,15 +1,30 @@
 """What every test stands on: no identities, configuration or repository of the user's own."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.tools import require_tool
+
 # One and the same examples in every run; a machine under load is no failure.
 settings.register_profile("gate", deadline=None, derandomize=True, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
+ROOT = Path(__file__).parent.parent
+FLEET = (
+    ".gitignore",
+    ".sops.yaml",
+    "flake.nix",
+    "keys",
+    "nixsecrets.yaml",
+    "shared",
+    "systems",
+    "tests/reference",
+)
 _FOREIGN = ("SOPS_", "NIXSECRETS_ROOT", "NIX_SSHOPTS", "GIT_", "XDG_", "EDITOR", "VISUAL")
 
 
@@ -29,3 +44,19 @@ def own_environment(
         "[user]\n\tname = Test\n\temail = test@example.org\n[init]\n\tdefaultBranch = main\n"
     )
     return home
+
+
+@pytest.fixture
+def reference_fleet(tmp_path: Path) -> Path:
+    """Return a copy of the project's own fleet, in a git repository of its own."""
+    for name in FLEET:
+        source, target = ROOT / name, tmp_path / "fleet" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("rebuild.log"))
+        else:
+            shutil.copy(source, target)
+    git = require_tool("git")
+    for arguments in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "the fleet")):
+        subprocess.run([git, "-C", tmp_path / "fleet", *arguments], check=True)
+    return tmp_path / "fleet"

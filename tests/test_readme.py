@@ -2,45 +2,15 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from tests.tools import require_tool
-
 ROOT = Path(__file__).parent.parent
-FLEET = (
-    ".gitignore",
-    ".sops.yaml",
-    "flake.nix",
-    "keys",
-    "nixsecrets.yaml",
-    "shared",
-    "systems",
-    "tests/reference",
-)
 MARK = "end of a step"
 
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> Path:
-    for name in FLEET:
-        source, target = ROOT / name, tmp_path / "fleet" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("rebuild.log"))
-        else:
-            shutil.copy(source, target)
-    git = require_tool("git")
-    for arguments in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "the fleet")):
-        subprocess.run([git, "-C", tmp_path / "fleet", *arguments], check=True)
-    return tmp_path / "fleet"
-
-
-def test_the_session_says_what_the_readme_shows(fleet: Path) -> None:
+def test_the_session_says_what_the_readme_shows(reference_fleet: Path) -> None:
     (session,) = re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     steps = [step.partition("\n") for step in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]]
     script = [f'nixsecrets() {{ "{sys.executable}" -m nixsecrets "$@"; }}', "exec 2>&1"]
@@ -49,7 +19,7 @@ def test_the_session_says_what_the_readme_shows(fleet: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "GIT_PAGER": "cat"}
     ended = subprocess.run(
         ["bash", "-c", "\n".join(script)],
-        cwd=fleet,
+        cwd=reference_fleet,
         env=environment,
         capture_output=True,
         check=True,

@@ -66,6 +66,7 @@ def test_a_comment_without_a_seat_gets_one(before: str, after: str) -> None:
         "a:\n  # c\n  b: 1 # d\n  # e\n  f: 2\n",
         "a:\n  - 1 # c\n  # d\n  - 2\n",
         "  # c\n  a: 1\n",
+        "---\n# c\na:\n- 1\n",
         "a:\n# c\n- 1\n",
         'a: "x\n  y" # c\n',
         "#\na: 1\n",
