@@ -59,25 +59,29 @@ class _Seating:
         if is_alone(self.parsed.text, offset):
             if offset < before.end and not inner:
                 return self._above_line_of(before, comment)
-            return self._to_column(comment, after, apart=self._may_end_list(before, after))
+            return self._to_column(comment, after)
         if offset < before.end or before.path not in self.scalars:
             return self._above_line_of(before, comment)
         return (Edit(offset, comment.span.end, _mark(comment, before)),)
 
-    def _may_end_list(self, before: Entry, after: Entry | None) -> bool:
-        """Say whether a comment may be taken for the end of a list that has its key's column.
+    def _apart(self, offset: int, after: Entry | None) -> str:
+        """Return the blank line that keeps a comment at `offset` off a list above it.
 
-        sops does if it follows at once, and a blank line or a line end of Windows comes next.
+        A list may have its key's column, and so may a comment below it. sops takes it for the end
+        of the list if it follows at once, and a blank line or a line end of Windows comes next.
         """
+        start = line_start(self.parsed.text, offset)
+        above = self.parsed.text[line_start(self.parsed.text, start - 1) : start].strip()
+        if not above or above.startswith("#"):
+            return ""
         column = after.column if after else self._root_column
-        for depth in range(1, len(before.path) + 1):
-            path = before.path[:depth]
-            is_other = after is None or after.path[: depth - 1] != path[:-1]
-            if is_other and isinstance(path[-1], int):
-                entry = self.parsed.places[before.document, path]
-                if not entry.flow and entry.column == column:
-                    return True
-        return False
+        path = after.path[:-1] if after else ()
+        position = bisect_left(self.starts, offset)
+        before = self.block[position - 1].path if position else ()
+        items = (before[:depth] for depth in range(len(path) + 1, len(before) + 1))
+        lists = (item for item in items if isinstance(item[-1], int) and item[:-1] != path)
+        ends_list = any(self.parsed.places[0, item].column == column for item in lists)
+        return self.parsed.newline if ends_list else ""
 
     @property
     def _root_column(self) -> int:
@@ -92,16 +96,12 @@ class _Seating:
             return self._to_column(comment, after)
         return () if after is None else self._above_line_of(after, comment)
 
-    def _to_column(
-        self, comment: Comment, after: Entry | None, *, apart: bool = False
-    ) -> Iterable[Edit]:
-        """Move a comment to the column of what follows, `apart` by a blank line from the rest."""
-        text = self.parsed.text
+    def _to_column(self, comment: Comment, after: Entry | None) -> Iterable[Edit]:
+        """Move a comment to the column of what follows."""
         column = after.column if after else self._root_column
-        start = line_start(text, comment.span.start)
-        before = text[line_start(text, start - 1) : start].strip()
-        head = self.parsed.newline if apart and before and not before.startswith("#") else ""
-        return (Edit(start, comment.span.end, head + " " * column + _mark(comment, after)),)
+        start = line_start(self.parsed.text, comment.span.start)
+        line = self._apart(start, after) + " " * column + _mark(comment, after)
+        return (Edit(start, comment.span.end, line),)
 
     def _above_line_of(self, entry: Entry, comment: Comment) -> Iterable[Edit]:
         start = line_start(self.parsed.text, entry.start)
@@ -112,7 +112,7 @@ class _Seating:
         """Move a comment to a line of its own at `offset`, where `entry` starts, or a document."""
         text, newline, span = self.parsed.text, self.parsed.newline, comment.span
         column = entry.column if entry else self._root_column
-        head = "" if is_alone(text, offset) else newline
+        head = self._apart(offset, entry) if is_alone(text, offset) else newline
         line = f"{head}{' ' * column}{_mark(comment, entry)}{newline}"
         start, end = span.start, span.end
         if is_alone(text, start):
