@@ -31,7 +31,7 @@ from nixsecrets.plans.draft import Draft
 from nixsecrets.report import json, text
 from nixsecrets.report.table import Table
 from nixsecrets.system import git, ssh, terminal
-from nixsecrets.system.ssh import Standing
+from nixsecrets.system.ssh import KnownHost, Standing
 
 THIS_MACHINE = Path("/etc/ssh/ssh_host_ed25519_key.pub")
 _KEY_FILE = "ssh_host_ed25519_key"
@@ -230,7 +230,12 @@ def _scanned(address: str, fingerprint: str | None) -> HostKey:
     """Return the key that a host answers with, once a person or known_hosts vouches for it."""
     where = ssh.validate_address(address)
     line = ssh.scan(where)[0]
-    found = parse_public_key(line)
+    found, known = parse_public_key(line), ssh.known(where)
+    if KnownHost(line, Standing.REVOKED) in known:  # always wins, sshd(8)
+        raise FoundError(
+            f"{found.fingerprint} of {address} is revoked in known_hosts",
+            hint="make a new host key on that host",
+        )
     if fingerprint is not None:
         if found.fingerprint != fingerprint:
             raise FoundError(
@@ -238,19 +243,12 @@ def _scanned(address: str, fingerprint: str | None) -> HostKey:
                 hint=f"somebody else may have answered; on the host itself: {_SHOW_FINGERPRINT}",
             )
         return parse_host_key(line)
-    known = {one.public: one.standing for one in ssh.known(where)}
-    match known.get(line):
-        case Standing.KNOWN:
-            tell(f"{address}: {found.fingerprint} stands in known_hosts")
-        case Standing.REVOKED:
-            raise FoundError(
-                f"{found.fingerprint} of {address} is revoked in known_hosts",
-                hint="make a new host key on that host",
-            )
-        case None:
-            if any(public.startswith("ssh-ed25519 ") for public in known):
-                tell(f"warning: known_hosts has another ssh-ed25519 key for {address}")
-            _ask_about(address, found.fingerprint)
+    if KnownHost(line, Standing.KNOWN) in known:
+        tell(f"{address}: {found.fingerprint} stands in known_hosts")
+        return parse_host_key(line)
+    if any(one.public.startswith("ssh-ed25519 ") for one in known):
+        tell(f"warning: known_hosts has another ssh-ed25519 key for {address}")
+    _ask_about(address, found.fingerprint)
     return parse_host_key(line)
 
 

@@ -80,9 +80,11 @@ def document_at(repository: Repository, path: PurePosixPath) -> PurePosixPath:
 
     Raises:
         UsageError: there is no such file.
+        RepositoryError: it belongs to a policy nearer to it.
     """
     if repository.sources.find(path) is None:
         raise UsageError(f"{path}: no such document", hint="`nixsecrets ls` lists all")
+    documents.refuse_other_policies(repository, path)
     return path
 
 

@@ -73,13 +73,22 @@ def _value(place: Place, from_file: Path | None, *, generate: bool, raw: bool) -
         return _stripped(Plaintext(read_file(from_file)), raw=raw)
     if terminal.is_interactive():
         return terminal.ask_hidden_twice(f"{place.address}: ")
-    return _stripped(terminal.read_stdin(), raw=raw)
+    value = terminal.read_stdin()
+    if not value:
+        raise UsageError(
+            "nothing came on stdin, so nothing was changed",
+            hint="did the program before the pipe fail? an empty value: --from-file /dev/null",
+        )
+    return _stripped(value, raw=raw)
 
 
 def _stripped(value: Plaintext, *, raw: bool) -> Plaintext:
-    """Return a value without its one final newline, which editors and `echo` add."""
+    """Return a value without its one final newline, which editors and `echo` add.
+
+    A PEM text keeps it: OpenSSH takes no private key without.
+    """
     content = value.reveal()
-    if raw or not content.endswith(b"\n"):
+    if raw or not content.endswith(b"\n") or content.startswith(b"-----BEGIN "):
         return value
     tell("one final newline is left out; --raw keeps it")
     return Plaintext(content.removesuffix(b"\n").removesuffix(b"\r"))

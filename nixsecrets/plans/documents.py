@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from nixsecrets.errors import NixsecretsError, RepositoryError
+from nixsecrets.errors import IntegrityError, NixsecretsError, RepositoryError
 from nixsecrets.fleet.access import managed_documents
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.names import nearest
@@ -40,11 +40,19 @@ def open_at(repository: Repository, path: PurePosixPath, unlock: Unlock) -> Open
 
 def _told(error: NixsecretsError, path: PurePosixPath) -> NixsecretsError:
     if error.hint is None:
-        error.hint = (
-            f"`git log -p -- {path}` shows its last changes, "
-            f"`git checkout REVISION -- {path}` brings a whole one back"
-        )
+        error.hint = f"`git log -p -- {path}` shows its last changes"
+        if isinstance(error, IntegrityError):
+            error.hint += f", `git checkout REVISION -- {path}` brings a whole one back"
     return error.within(path)
+
+
+def refuse_other_policies(repository: Repository, path: PurePosixPath) -> None:
+    """Refuse to change a document that belongs to a policy nearer to it than the fleet's."""
+    if _belongs_elsewhere(repository, path):
+        raise RepositoryError(
+            "a folder above it has a policy of its own, whose readers it has",
+            hint="run this in that folder",
+        ).within(path)
 
 
 def refuse_other_formats(path: PurePosixPath) -> None:

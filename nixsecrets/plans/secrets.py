@@ -11,7 +11,7 @@ from nixsecrets.fleet.names import clashes
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.plans import documents, policy, recipients, wiring
 from nixsecrets.plans.draft import Draft, Unlock
-from nixsecrets.sops import sealing
+from nixsecrets.sops import document, sealing
 from nixsecrets.sops.stores import yaml_edit
 from nixsecrets.sops.stores.yaml_edit import Scalar
 from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT
@@ -29,17 +29,19 @@ def set_value(draft: Draft, place: Place, value: Plaintext, unlock: Unlock, now:
         NoIdentityError: the document does not open.
     """
     documents.refuse_other_formats(place.path)
+    documents.refuse_other_policies(draft.repository, place.path)
     if not value:
         draft = draft.warning(f"{place.address} is empty, and an empty value is never encrypted")
     if draft.repository.sources.find(place.path) is None:
         return _wire(_new_document(draft, place, value, now), place)
     opened = documents.open_at(draft.repository, place.path, unlock)
     is_new = opened.find(place.key_path) is None
-    draft = _warn_of_clear(draft, place, encrypted=opened.document.encrypts(place.key_path))
     try:
         content = sealing.set_value(opened, place.key_path, value, now)
     except NixsecretsError as error:
         raise error.within(place.path) from None
+    if value:
+        draft = _warn_of_clear(draft, place, encrypted=_is_sealed(content, place))
     draft = draft.changed(place.path, content, f"{'+ ' if is_new else ''}{place.address}")
     return _wire(draft, place) if is_new else draft
 
@@ -110,6 +112,12 @@ def _hint_for_unruled(draft: Draft, place: Place) -> str:
             return " and ".join(f"nixsecrets add-host {name}" for name in hosts) or (
                 f"its readers have no key file yet; see {draft.fleet.layout.policy}"
             )
+
+
+def _is_sealed(content: bytes, place: Place) -> bool:
+    """Look at what was made: a rule about comments cannot be asked about a path alone."""
+    states = document.parse(content).leaf_states()
+    return any(state.path == place.key_path and state.sealed_as for state in states)
 
 
 def _warn_of_clear(draft: Draft, place: Place, *, encrypted: bool) -> Draft:

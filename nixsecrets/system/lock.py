@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nixsecrets.change import digest
 from nixsecrets.errors import BusyError, RepositoryError
 from nixsecrets.system.refusal import refuse_foreign_owner, told
 
@@ -15,8 +16,16 @@ _IGNORE_ALL = b"*\n"
 
 
 def state_directory(root: Path, git_directory: Path | None) -> Path:
-    """Return where journal and lock of a repository lie; nothing is made."""
-    return git_directory / "nixsecrets" if git_directory else root / _OUTSIDE_GIT
+    """Return where journal and lock of a repository lie; nothing is made.
+
+    A fleet in a folder of a larger work tree has its own: paths in a journal are relative to the
+    fleet's root.
+    """
+    if git_directory is None:
+        return root / _OUTSIDE_GIT
+    if git_directory.parent == root or (root / ".git").exists():
+        return git_directory / "nixsecrets"
+    return git_directory / f"nixsecrets-{digest(os.fsencode(root.resolve()))[:16]}"
 
 
 def make_state(state: Path) -> None:

@@ -45,8 +45,6 @@ UNNEEDED = (
     "nixsecrets.report.text",
     "nixsecrets.sops.sealing",
     "nixsecrets.system.ssh",
-    "nixsecrets.system.terminal",
-    "getpass",
     "socket",
     "tree_sitter",
 )
