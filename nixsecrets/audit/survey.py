@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
-from nixsecrets.errors import NixsecretsError, RepositoryError
+from nixsecrets.errors import NixsecretsError
 from nixsecrets.fleet.access import ManagedDocument, Reader, managed_documents, recipients_of
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import Declaration, Fleet, Host, Scope
@@ -224,5 +224,3 @@ def _read(repository: Repository, path: PurePosixPath, content: bytes | Nixsecre
         return documents.read(repository, path)
     except NixsecretsError as error:
         return error
-    except RecursionError:
-        return RepositoryError("its metadata is nested too deeply to be any")

@@ -186,3 +186,9 @@ def test_types_of_empties() -> None:
 
 def _comments(parsed: YamlText) -> list[Comment]:
     return [item for item in parsed.tree if isinstance(item, Comment)]
+
+
+def test_metadata_nested_without_end_is_refused() -> None:
+    content = b"a: x\nsops: " + b"{a: " * 5_000 + b"1" + b"}" * 5_000 + b"\n"
+    with pytest.raises(RepositoryError, match="nested without end"):
+        yaml.parse(content)

@@ -41,4 +41,7 @@ def parse(content: bytes) -> YamlText:
         raise kind(problem, line=place.line + 1, column=place.column + 1) from None
     except yaml.YAMLError:
         raise RepositoryError("holds characters that YAML does not allow") from None
-    return reader.result()
+    try:
+        return reader.result()
+    except RecursionError:
+        raise RepositoryError("its metadata is nested without end") from None
