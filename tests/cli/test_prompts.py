@@ -70,11 +70,11 @@ def test_a_terminal_gets_a_newline_behind_a_value_and_a_pipe_does_not(fleet: Sce
         ((b"a\n\n", ()), b"a\n"),
         ((b" a\tb ", ()), b" a\tb "),
         ((b"a\n", ("--raw",)), b"a\n"),
-        ((b"", ()), b""),
+        ((b"\n", ()), b""),
         (("ä€𝄞\nzwei: [\n".encode(), ("--raw",)), "ä€𝄞\nzwei: [\n".encode()),
         ((b"\xff\xfe\x00", ()), b"\xff\xfe\x00"),
     ],
-    ids=["newline", "CRLF", "one of two", "blanks", "--raw", "nothing", "lines", "no text"],
+    ids=["newline", "CRLF", "one of two", "blanks", "--raw", "a newline alone", "lines", "no text"],
 )
 def test_stdin_is_kept_but_for_one_final_newline(
     fleet: Scene, given: tuple[bytes, tuple[str, ...]], kept: bytes
