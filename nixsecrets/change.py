@@ -1,8 +1,8 @@
 """What a command wants done, before it is done."""
 
-from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from nixsecrets.plaintext import Plaintext
 
@@ -14,8 +14,7 @@ def digest(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A file of the repository as it was read, once.
 
     Args:
@@ -33,8 +32,7 @@ class Source:
         return digest(self.content)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One file of the repository, before and after.
 
     Args:
@@ -52,8 +50,7 @@ class Change:
     mode: int = PUBLIC_MODE
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+class Export(NamedTuple):
     """A file outside the repository that holds a private half: written 0600, no journal, no backup.
 
     Args:
@@ -69,16 +66,14 @@ class Export:
     mode: int = PRIVATE_MODE
 
 
-@dataclass(frozen=True, slots=True)
-class FollowUp:
+class FollowUp(NamedTuple):
     """A program that runs after the transaction, shown before; its failure undoes nothing."""
 
     arguments: tuple[str, ...]
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Everything one command wants done.
 
     Args:
@@ -95,7 +90,7 @@ class Plan:
     exports: tuple[Export, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
     warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:

@@ -21,11 +21,16 @@ class ExitStatus(IntEnum):
     INTERRUPTED = 130
 
 
+_MOST = 400  # characters of a problem: a name in it may be as long as the text it was read from
+_HEAD, _TAIL = 280, 100
+
+
 class NixsecretsError(Exception):
     """A failure with one clause that names the thing at fault, never a plaintext.
 
     Args:
-        problem: one clause, lower case, no full stop.
+        problem: one clause, lower case, no full stop; of one that is too long the middle is left
+            out.
         hint: what to do now, a command where there is one.
         line: 1-based line in the text at fault, where it is known.
         column: 1-based column, only together with `line`.
@@ -41,8 +46,8 @@ class NixsecretsError(Exception):
         line: int | None = None,
         column: int | None = None,
     ) -> None:
-        super().__init__(problem)
-        self.problem = problem
+        self.problem = _shortened(problem)
+        super().__init__(self.problem)
         self.hint = hint
         self.line = line
         self.column = column
@@ -104,3 +109,7 @@ class BusyError(NixsecretsError):
     """Somebody else holds the lock, or changed a file meanwhile."""
 
     status = ExitStatus.BUSY
+
+
+def _shortened(problem: str) -> str:
+    return problem if len(problem) <= _MOST else f"{problem[:_HEAD]} … {problem[-_TAIL:]}"

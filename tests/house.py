@@ -40,8 +40,12 @@ WRITERS = (
     "system/transaction.py",
     "system/disk.py",  # the transaction's hands; nobody outside of system/ imports it
     "system/lock.py",  # its own lock, in the folder of the journal
+    "system/memory.py",  # what a program is to read: a folder in memory, gone when that ends
 )
-PROGRAMS = ("system/process.py",)
+PROGRAMS = (
+    "system/process.py",
+    "system/execute.py",  # the user's own programs, at the user's own terminal
+)
 LAZY = ("cli/__init__.py",)
 EXCEPTIONS = {
     ("cli/__init__.py", "os.chdir"),  # `-C` holds for the whole process

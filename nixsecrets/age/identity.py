@@ -1,10 +1,9 @@
 """Who opens a stanza: identities, and the identity files of age."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
-from typing import final
+from typing import NamedTuple, final
 
 import pyrage
 
@@ -73,8 +72,7 @@ class Identity:
         return f"Identity({recipient!r}, source={self.source!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityFile:
+class IdentityFile(NamedTuple):
     """What was found in one source; `refused` names lines and reasons, never what they hold."""
 
     identities: tuple[Identity, ...]

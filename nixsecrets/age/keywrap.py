@@ -1,7 +1,7 @@
 """A data key wrapped to recipients: one armored age message for each, as sops keeps them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyrage
 
@@ -16,8 +16,7 @@ _SHOWN = 100  # characters of a label
 _OWN_IDENTITY = "set SOPS_AGE_KEY_FILE to an identity file whose recipient is listed"
 
 
-@dataclass(frozen=True, slots=True)
-class Stanza:
+class Stanza(NamedTuple):
     """One entry of a document's `age` list.
 
     Args:

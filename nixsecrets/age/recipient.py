@@ -131,7 +131,12 @@ def recipient_of_ssh(key: SshPublicKey) -> Recipient:
             kind = RecipientKind.SSH_RSA
         case other:
             raise RepositoryError(f"age takes no {other} recipient, only ssh-ed25519 and ssh-rsa")
-    return Recipient(" ".join(key.line.split()[:2]), kind, key.comment)
+    text = " ".join(key.line.split()[:2])
+    try:
+        pyrage.ssh.Recipient.from_str(text)
+    except pyrage.RecipientError:
+        raise RepositoryError(f"this {key.algorithm} recipient is malformed") from None
+    return Recipient(text, kind, key.comment)
 
 
 def _parse_line(line: str, number: int) -> Recipient:

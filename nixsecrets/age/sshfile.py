@@ -4,6 +4,7 @@ By hand: loading `cryptography`'s serialization takes longer than everything els
 """
 
 import os
+import re
 from base64 import b64decode, encodebytes
 from collections.abc import Mapping
 from hashlib import md5
@@ -37,6 +38,7 @@ _CHECK_BYTES = 4
 _PEM_KEY_BYTES = {"AES-128-CBC": 16, "AES-192-CBC": 24, "AES-256-CBC": 32}
 _PEM_SALT_BYTES = 8
 _DER_SEQUENCE = b"\x30"
+_CIPHER_NAME = re.compile(r"[A-Za-z0-9]{2,8}-[A-Za-z0-9-]{2,10}(@openssh\.com)?")
 _DAMAGED = "its ssh structure is damaged"
 _REWRITE = "encrypt it anew: ssh-keygen -p -f FILE"
 
@@ -95,7 +97,7 @@ def parse_openssh(text: str) -> OpenSshFile:
     blob, private = read_string(stream), read_string(stream)
     if cipher != _NONE and (cipher, derivation) not in _MODES:
         shown = cipher.decode(errors="replace")
-        raise NoIdentityError(f"it is encrypted with {shown}, not aes256-ctr", hint=_REWRITE)
+        raise _encrypted_with(shown, "aes256-ctr")
     return OpenSshFile(cipher, derivation, options, blob, Plaintext(private))
 
 
@@ -143,7 +145,7 @@ def find_protected_pem(text: str) -> ProtectedPem | None:
         return None
     name, _comma, start = head.partition("DEK-Info: ")[2].partition("\n")[0].partition(",")
     if name not in _PEM_KEY_BYTES:
-        raise NoIdentityError(f"it is encrypted with {name}, not AES-128-CBC", hint=_REWRITE)
+        raise _encrypted_with(name, "AES-128-CBC")
     try:
         return ProtectedPem(_PEM_KEY_BYTES[name], bytes.fromhex(start), unarmor(f"\n{body}"))
     except ValueError:
@@ -160,6 +162,13 @@ def unarmor(text: str) -> bytes:
         return b64decode("".join(text.split("\n")[1:-1]))
     except ValueError:
         raise NoIdentityError("its base64 does not hold") from None
+
+
+def _encrypted_with(name: str, wanted: str) -> NoIdentityError:
+    """Tell the cipher, unless what stands for its name may be a part of the identity."""
+    if not _CIPHER_NAME.fullmatch(name):
+        return NoIdentityError(_DAMAGED)
+    return NoIdentityError(f"it is encrypted with {name}, not {wanted}", hint=_REWRITE)
 
 
 def _derived(passphrase: Plaintext, options: bytes) -> bytes:

@@ -9,6 +9,7 @@ import pyrage
 from nixsecrets.age import bech32
 from nixsecrets.age.curve25519 import montgomery_from_edwards
 from nixsecrets.age.identity import PROTECTED, Effort, Identity, opened_by, x25519_identity
+from nixsecrets.age.panics import panics_as
 from nixsecrets.age.passphrase import Ask, Decrypt, Lock, Unlock
 from nixsecrets.age.recipient import Recipient, recipient_of_ssh, x25519_recipient
 from nixsecrets.age.sshfile import (
@@ -34,6 +35,7 @@ from nixsecrets.plaintext import Plaintext
 _PEM = ("-----BEGIN PRIVATE KEY-----", "-----BEGIN ENCRYPTED PRIVATE KEY-----")
 _SEED_BYTES = 32
 _DER_SEQUENCE, _DER_INTEGER = 0x30, 0x02
+_DER_LENGTH_BYTES = 2  # an RSA identity of 16384 bits has 9 KB
 
 
 def parse_private_key(
@@ -131,10 +133,12 @@ def _unlocked_pem(file: ProtectedPem, passphrase: Plaintext) -> tuple[Decrypt, .
 
 
 def _opened_by(content: Plaintext) -> Decrypt:
+    damaged = NoIdentityError("its ssh structure is damaged")
     try:
-        return opened_by(pyrage.ssh.Identity.from_buffer(content.reveal()))
+        with panics_as(damaged):  # a prime of RSA that is zero
+            return opened_by(pyrage.ssh.Identity.from_buffer(content.reveal()))
     except pyrage.IdentityError:
-        raise NoIdentityError("its ssh structure is damaged") from None
+        raise damaged from None
 
 
 def _pkcs1_public(text: str) -> SshPublicKey:
@@ -153,6 +157,8 @@ def _der_length(stream: BytesIO, tag: int) -> int:
     if len(head) < 2 or head[0] != tag:  # noqa: PLR2004  # tag and length
         raise NoIdentityError("its PEM structure is damaged")
     long_form, length = divmod(head[1], 128)
+    if long_form and length > _DER_LENGTH_BYTES:
+        raise NoIdentityError("its PEM structure is damaged")
     return int.from_bytes(stream.read(length)) if long_form else length
 
 

@@ -1,9 +1,9 @@
 """An ssh public key line and the structure inside it (RFC 4253 section 6.6, RFC 8709, RFC 5656)."""
 
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
+from typing import NamedTuple
 
 from nixsecrets.errors import RepositoryError
 
@@ -21,8 +21,7 @@ _CERTIFICATE = "-cert-v01@openssh.com"
 _WANTED = "give the one line of a file such as /etc/ssh/ssh_host_ed25519_key.pub"
 
 
-@dataclass(frozen=True, slots=True)
-class SshPublicKey:
+class SshPublicKey(NamedTuple):
     """The public half of an ssh identity; `blob` is the decoded second word of its line."""
 
     algorithm: str

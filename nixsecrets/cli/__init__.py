@@ -1,272 +1,64 @@
-"""The lazily loaded command group, the global options, and where errors end.
+"""Where a process begins: its core limit, where faults end, and the one place that loads lazily.
 
-A command's module is imported when that command is called. Names and summaries stand in a table
-here, so that `nixsecrets --help` and completion import none of them.
+Nothing heavy is imported here, so that `main` comes before all the rest. A command's module is
+imported when that command is called.
 """
 
+import gc
 import os
 import resource
-import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Callable
 from importlib import import_module
-from types import TracebackType
 from typing import NoReturn
-
-import click
-from click.exceptions import Abort, Exit, NoArgsIsHelpError
-from click.shell_completion import CompletionItem
-
-from nixsecrets.errors import ExitStatus, NixsecretsError, UsageError
-from nixsecrets.override import override
-from nixsecrets.report.printable import printable, printable_lines
 
 PROGRAM = "nixsecrets"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A command as the group knows it without its module.
-
-    Args:
-        name: what the user types.
-        place: `module:attribute`, the module below `nixsecrets.cli`.
-        summary: one clause for the list of commands.
-    """
-
-    name: str
-    place: str
-    summary: str
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Commands that stand together in the help."""
-
-    title: str
-    entries: tuple[Entry, ...]
-
-
-SECTIONS = (
-    Section(
-        "Begin",
-        (
-            Entry("init", "init:command", "Start here: manifest, policy and the first admin."),
-            Entry("demo", "demo:command", "Make a throwaway fleet and run the main job on it."),
-        ),
-    ),
-    Section(
-        "Readers",
-        (
-            Entry("add-host", "hosts:add_host_command", "Let a host read what it is meant to."),
-            Entry("hosts", "hosts:hosts_command", "List the hosts and their recipients."),
-            Entry("add-admin", "people:add_admin_command", "Let a person read every document."),
-        ),
-    ),
-    Section(
-        "Values",
-        (
-            Entry("set", "secrets:set_command", "Set a value: prompt, stdin, file or generated."),
-            Entry("get", "get:command", "Print one value."),
-            Entry("ls", "ls:command", "List names, never values."),
-            Entry("rm", "secrets:rm_command", "Remove a value."),
-            Entry("decrypt", "documents:decrypt_command", "Print a whole document in clear."),
-        ),
-    ),
-    Section(
-        "Delivery",
-        (
-            Entry("wire", "wire:command", "Write each system's secrets.nix and import it."),
-            Entry("check", "check:command", "Find what is wrong; needs no identity."),
-            Entry("rebuild", "rebuild:command", "Check, build, switch, commit."),
-        ),
-    ),
-    Section(
-        "Renewal",
-        (
-            Entry("rekey", "rekey:command", "Bring documents' recipients in line with policy."),
-            Entry("rotate", "rotate:command", "Make new data keys."),
-        ),
-    ),
-    Section("Shell", (Entry("completion", "completion:command", "Print a completion script."),)),
-)
-ENTRIES = {entry.name: entry for section in SECTIONS for entry in section.entries}
-ALIASES = {"updatekeys": "rekey"}  # sops' own word
-
-
 def main() -> NoReturn:
-    """Run this process's command line and end with its exit status."""
+    """Run this process's command line and end with its exit status.
+
+    A process of ours is short: looking for cyclic garbage would take a tenth of its time while it
+    loads modules, and another tenth when it ends.
+    """
+    gc.disable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold plaintext
-    if f"_{PROGRAM.upper()}_COMPLETE" in os.environ:
-        commands.main(prog_name=PROGRAM)
-    sys.exit(run(commands, sys.argv[1:]))
-
-
-def run(command: click.Command, arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit status; every failure is told on stderr here."""
+    start = load("group:start")
+    if not callable(start):
+        raise TypeError("group:start cannot be called")
     try:
-        with command.make_context(PROGRAM, list(arguments)) as context:
-            command.invoke(context)
-    except Exit as ended:
-        return ended.exit_code
-    except NixsecretsError as error:
-        return _fail(str(error), error.hint, error.status)
-    except click.ClickException as error:
-        return _fail_usage(error)
-    except (KeyboardInterrupt, Abort):
-        click.echo(f"\n{PROGRAM}: interrupted", err=True)
-        return ExitStatus.INTERRUPTED
-    except BrokenPipeError:
-        _end_by_broken_pipe()
+        sys.exit(start(sys.argv[1:]))
+    finally:
+        gc.freeze()
+
+
+def guarded(run: Callable[[], int], tell_fault: Callable[[BaseException], int]) -> int:
+    """Return the status of `run`, or of telling what nobody expected."""
+    try:
+        return run()
     except SystemExit:
         raise
     except BaseException as fault:  # noqa: BLE001  # all that nobody expected, Rust panics too
-        return _fail_by_fault(fault)
-    return ExitStatus.DONE
+        return tell_fault(fault)
 
 
-class _Commands(click.Group):
-    """The group of `ENTRIES`."""
-
-    @override
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # Click's signature
-        return list(ENTRIES)
-
-    @override
-    def get_command(
-        self,
-        ctx: click.Context,  # noqa: ARG002  # Click's signature
-        cmd_name: str,
-    ) -> click.Command | None:
-        entry = ENTRIES.get(ALIASES.get(cmd_name, cmd_name))
-        return None if entry is None else load_command(entry)
-
-    @override
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] in ENTRIES or args[0] in ALIASES or ctx.resilient_parsing:
-            return super().resolve_command(ctx, args)
-        near = get_close_matches(args[0], [*ENTRIES, *ALIASES])
-        meant = ", ".join(f"{PROGRAM} {name}" for name in near)
-        hint = f"did you mean: {meant}" if meant else f"{PROGRAM} --help"
-        raise UsageError(f"no such command: {args[0]}", hint=hint)
-
-    @override
-    def format_commands(
-        self,
-        ctx: click.Context,  # noqa: ARG002  # Click's signature
-        formatter: click.HelpFormatter,
-    ) -> None:
-        width = max(map(len, ENTRIES))
-        for section in SECTIONS:
-            with formatter.section(section.title):
-                formatter.write_dl(
-                    [(entry.name.ljust(width), entry.summary) for entry in section.entries]
-                )
-
-    @override
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        return [
-            *(
-                CompletionItem(entry.name, help=entry.summary)
-                for entry in ENTRIES.values()
-                if entry.name.startswith(incomplete)
-            ),
-            *click.Command.shell_complete(self, ctx, incomplete),
-        ]
+def load(place: str) -> object:
+    """Return what stands at `module:attribute`, the module below this package."""
+    module, _, attribute = place.partition(":")
+    found: object = getattr(import_module(f"{__name__}.{module}"), attribute)
+    return found
 
 
-def load_command(entry: Entry) -> click.Command:
-    module, _, attribute = entry.place.partition(":")
-    command = getattr(import_module(f"{__name__}.{module}"), attribute)
-    if not isinstance(command, click.Command):
-        raise TypeError(f"{entry.place} is no command")
-    return command
+def enter(directory: str) -> None:
+    """Work as if started there: `-C` holds for the whole process."""
+    os.chdir(directory)
 
 
-def _enter(context: click.Context, _option: click.Parameter, directory: str | None) -> None:
-    if directory is None:
-        return
-    try:
-        os.chdir(directory)
-    except OSError as error:
-        raise click.UsageError(f"cannot enter {directory}: {error.strerror}", context) from None
+def is_completing() -> bool:
+    """Say whether a shell asks for completions, in Click's way."""
+    return f"_{PROGRAM.upper()}_COMPLETE" in os.environ
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "-C",
-    "--directory",
-    metavar="DIR",
-    type=click.Path(exists=True, file_okay=False),
-    callback=_enter,
-    expose_value=False,
-    help="Work as if started in DIR.",
-)
-@click.version_option(package_name="nixsecrets", prog_name=PROGRAM, message="%(prog)s %(version)s")
-def commands() -> None:
-    """Secrets for NixOS fleets: from a host's SSH key to the file under /run/secrets."""
-
-
-def _fail(problem: str, hint: str | None, status: ExitStatus) -> ExitStatus:
-    click.echo(f"{PROGRAM}: error: {printable(problem)}", err=True)
-    if hint:
-        click.echo(f"{PROGRAM}: hint: {printable_lines(hint)}", err=True)
-    return status
-
-
-def _fail_usage(error: click.ClickException) -> ExitStatus:
-    if isinstance(error, NoArgsIsHelpError):
-        click.echo(error.format_message(), err=True)
-        return ExitStatus.USAGE
-    problem = " ".join(error.format_message().split()).removesuffix(".")
-    if "unexpected extra argument" in problem:
-        problem = problem.partition(" (")[0]  # it may be a value that was not to be typed there
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    hint = f"{context.command_path} --help" if context else None
-    return _fail(problem[:1].lower() + problem[1:], hint, ExitStatus.USAGE)
-
-
-def _fail_by_fault(fault: BaseException) -> ExitStatus:
-    """Tell where the tool broke, without the exception's text: that may hold a plaintext."""
-    steps = _steps(fault.__traceback__)
-    own = [step for step in steps if _module(step).startswith(PROGRAM)]
-    last = (own or steps)[-1]
-    hint = "report it with this line; NIXSECRETS_TRACEBACK=1 shows the frames, never a value"
-    if os.environ.get("NIXSECRETS_TRACEBACK") == "1":
-        hint = "report it with these lines"
-        _show_frames(fault)
-    place = f"{_module(last)}:{last.tb_lineno}"
-    return _fail(f"fault of the tool: {type(fault).__name__} at {place}", hint, ExitStatus.FAULT)
-
-
-def _show_frames(fault: BaseException) -> None:
-    earlier = fault.__cause__ or fault.__context__
-    if earlier is not None:
-        _show_frames(earlier)
-    click.echo(type(fault).__name__, err=True)
-    for step in _steps(fault.__traceback__):
-        code = step.tb_frame.f_code
-        click.echo(f"  {code.co_filename}:{step.tb_lineno}:{code.co_name}", err=True)
-
-
-def _steps(traceback: TracebackType | None) -> list[TracebackType]:
-    steps = []
-    while traceback is not None:
-        steps.append(traceback)
-        traceback = traceback.tb_next
-    return steps
-
-
-def _module(step: TracebackType) -> str:
-    return str(step.tb_frame.f_globals.get("__name__"))
-
-
-def _end_by_broken_pipe() -> NoReturn:
-    """End as a program does whose reader went away: killed by SIGPIPE, without a word."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    signal.raise_signal(signal.SIGPIPE)
-    sys.exit(128 + signal.SIGPIPE)  # the signal is blocked
+def is_traced() -> bool:
+    """Say whether the user wants to see the frames of a fault of the tool."""
+    return os.environ.get("NIXSECRETS_TRACEBACK") == "1"

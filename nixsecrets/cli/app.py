@@ -2,10 +2,8 @@
 
 import os
 import pwd
-import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -19,15 +17,13 @@ from nixsecrets.age.recipient import (
     parse_recipients,
 )
 from nixsecrets.age.sshkey import holds_private_half
-from nixsecrets.change import Plan
 from nixsecrets.errors import (
     NixsecretsError,
     NoIdentityError,
-    ProgramError,
     RepositoryError,
     UsageError,
 )
-from nixsecrets.fleet.access import managed_documents, names_of
+from nixsecrets.fleet.access import names_of
 from nixsecrets.fleet.layout import MANIFEST
 from nixsecrets.fleet.load import Repository, open_repository
 from nixsecrets.fleet.model import Host
@@ -35,7 +31,7 @@ from nixsecrets.plaintext import Plaintext
 from nixsecrets.report.printable import printable
 from nixsecrets.sops import document as documents
 from nixsecrets.sops.document import Document
-from nixsecrets.system import git, lock, terminal, transaction
+from nixsecrets.system import git, interrupted, lock, terminal
 from nixsecrets.system.identities import (
     FoundIdentities,
     default_identity_file,
@@ -47,19 +43,15 @@ _POLICY = ".sops.yaml"
 
 
 class App:
-    """One call of the tool.
+    """One call of the tool, which reads; `writing.WritingApp` is one that changes something.
 
     Args:
         root: the repository's root.
         host_identity: open documents with this machine's SSH host key alone.
-        step: called before each smallest action of a transaction.
     """
 
-    def __init__(
-        self, root: Path, *, host_identity: bool = False, step: transaction.Step | None = None
-    ) -> None:
+    def __init__(self, root: Path, *, host_identity: bool = False) -> None:
         self.root = root
-        self.step = step
         self.environment: Mapping[str, str] = os.environ
         self.now = datetime.now(UTC)
         self.host_name = os.uname().nodename
@@ -88,25 +80,10 @@ class App:
 
     def read(self) -> Repository:
         """Read the repository for a command that changes nothing; an interrupted change is told."""
-        interrupted = transaction.pending(self.state)
-        if interrupted:
-            tell(f"warning: {interrupted}")
+        words = interrupted.pending(self.state)
+        if words:
+            tell(f"warning: {words}")
         return open_repository(self.root, self.paths)
-
-    @contextmanager
-    def change(self, *, dry_run: bool) -> Iterator[Repository]:
-        """Hold the lock, carry on an interrupted change, and read the repository."""
-        if dry_run:
-            yield self.read()
-            return
-        with lock.exclusive(self.state):
-            carried_on = transaction.recover(self.root, self.state)
-            if carried_on:
-                tell(carried_on)
-            repository = open_repository(self.root, self.paths)
-            if carried_on:
-                self._stage_own(repository)
-            yield repository
 
     def this_machine(self, repository: Repository) -> Host | None:
         return repository.fleet.this_machine(self.host_name)
@@ -121,42 +98,6 @@ class App:
     @property
     def default_identity_file(self) -> Path:
         return default_identity_file(self.environment, Path.home())
-
-    def apply(self, plan: Plan) -> None:
-        """Make a plan a fact, and stage its new files."""
-        if self.step:
-            transaction.apply(self.root, self.state, plan, self.step)
-        else:
-            transaction.apply(self.root, self.state, plan)
-        self.stage(change.path for change in plan.changes if change.before is None)
-
-    def stage(self, paths: Iterable[PurePosixPath]) -> None:
-        """Stage files in full, so that a flake sees them; nothing without git.
-
-        Raises:
-            ProgramError: git does not; the files are written nevertheless.
-        """
-        new = list(paths)
-        if not self.in_git or not new:
-            return
-        try:
-            git.stage(self.root, new)
-        except ProgramError as error:
-            raise ProgramError(
-                f"the change stands, but its new files are not staged: {error.problem}",
-                hint=shlex.join(("git", "-C", str(self.root), "add", "--", *map(str, new))),
-            ) from error
-
-    def _stage_own(self, repository: Repository) -> None:
-        """Stage what an interrupted change may have left unstaged."""
-        fleet = repository.fleet
-        own = {MANIFEST, fleet.layout.policy}
-        own.update(fleet.layout.person_key(person.name) for person in fleet.people)
-        own.update(document.path for document in managed_documents(fleet))
-        for host in fleet.hosts:
-            own.add(fleet.layout.host_key(host.name))
-            own.add(fleet.layout.wiring(host.name, host.directory))
-        self.stage(sorted(own & self.index.untracked))
 
     def unlock(self, document: Document) -> Plaintext:
         """Return a document's data key; where none opens it, say whose identity would."""
@@ -175,7 +116,12 @@ class App:
 
 
 def find_app(*, host_identity: bool = False) -> App:
-    """Return the call for the fleet that the working directory lies in.
+    """Return the call for a command that only reads; errors as of `find_root`."""
+    return App(find_root(), host_identity=host_identity)
+
+
+def find_root() -> Path:
+    """Return the root of the fleet that the working directory lies in.
 
     Raises:
         RepositoryError: there is neither a manifest nor a policy on the way up.
@@ -184,14 +130,14 @@ def find_app(*, host_identity: bool = False) -> App:
     for name in (str(MANIFEST), _POLICY):
         for folder in (here, *here.parents):
             if (folder / name).is_file():
-                return App(folder, host_identity=host_identity)
+                return folder
     raise RepositoryError(f"no {MANIFEST} and no {_POLICY} here or above", hint="nixsecrets init")
 
 
-def new_app() -> App:
-    """Return the call for a repository that is to become a fleet: git's, else this folder."""
+def new_root() -> Path:
+    """Return the root of a repository that is to become a fleet: git's, else this folder."""
     here = Path.cwd()
-    return App(git.find_root(here) or here)
+    return git.find_root(here) or here
 
 
 def tell(words: str) -> None:
@@ -305,14 +251,12 @@ def user_name(app: App) -> str:
         raise UsageError("nothing tells your user name", hint="give --admin NAME") from None
 
 
-def demo_directory(asked: Path | None) -> Path:
-    """Return an empty folder for the demo: the one asked for, which may be missing, or a new one.
+def free_directory(asked: Path) -> Path:
+    """Return a folder that the user named, which may be missing.
 
     Raises:
         UsageError: it holds something.
     """
-    if asked is None:
-        return transaction.temporary_directory("nixsecrets-demo-")
     if asked.exists() and any(asked.iterdir()):
         raise UsageError(f"{asked} is not empty", hint="name a folder that does not exist")
     return asked.resolve()

@@ -10,6 +10,7 @@ from click.exceptions import Exit
 
 from nixsecrets.change import FollowUp, Plan
 from nixsecrets.cli.app import App, in_color, tell
+from nixsecrets.cli.writing import WritingApp
 from nixsecrets.errors import ExitStatus, ProgramError, RepositoryError
 from nixsecrets.report import json, text
 from nixsecrets.system import git, process, terminal
@@ -37,7 +38,7 @@ def consent_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_consent
 
 
-def carry_out(app: App, plan: Plan, consent: Consent) -> None:
+def carry_out(app: WritingApp, plan: Plan, consent: Consent) -> None:
     """Take a plan from its showing to its end.
 
     Raises:

@@ -12,7 +12,7 @@ import click
 
 from nixsecrets.age.identity import generate_identity
 from nixsecrets.change import Change, Export, Plan
-from nixsecrets.cli.app import demo_directory, demo_environment, tell
+from nixsecrets.cli.app import demo_environment, free_directory, tell
 from nixsecrets.errors import FoundError, ProgramError
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.system import process, transaction
@@ -49,7 +49,8 @@ def command(directory: Path | None) -> None:
     It lies in DIRECTORY, which must not hold anything, or in a new temporary one. The machines
     are made up; their keys and the encryption are real. Your own identities are not looked at.
     """
-    stage = _set_up(demo_directory(directory))
+    asked = directory and free_directory(directory)
+    stage = _set_up(asked or transaction.temporary_directory("nixsecrets-demo-"))
     _say("a flake of three machines and two without, with SSH host keys of their own")
     _run(stage, "init", "--admin", "miscguy", "--yes")
     for host in _SSH_HOSTS:

@@ -12,7 +12,6 @@ from nixsecrets.change import PUBLIC_MODE, Export
 from nixsecrets.cli.app import (
     App,
     absolute,
-    find_app,
     in_color,
     read_file,
     refuse_private_half,
@@ -20,6 +19,7 @@ from nixsecrets.cli.app import (
     tell,
 )
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
+from nixsecrets.cli.writing import find_app
 from nixsecrets.errors import ExitStatus, FoundError, NixsecretsError, UsageError
 from nixsecrets.fleet.layout import MANIFEST
 from nixsecrets.fleet.load import Repository, parse_host_key

@@ -7,8 +7,9 @@ import click
 from nixsecrets.age.identity import generate_identity
 from nixsecrets.age.recipient import Recipient, RecipientKind
 from nixsecrets.change import Export
-from nixsecrets.cli.app import App, new_app, parse_recipient_argument, tell, user_name
+from nixsecrets.cli.app import App, parse_recipient_argument, tell, user_name
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
+from nixsecrets.cli.writing import new_app
 from nixsecrets.errors import NoIdentityError
 from nixsecrets.fleet.names import parse_person_name
 from nixsecrets.plans import start

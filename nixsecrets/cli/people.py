@@ -2,8 +2,9 @@
 
 import click
 
-from nixsecrets.cli.app import find_app, parse_recipient_argument, require_manifest
+from nixsecrets.cli.app import parse_recipient_argument, require_manifest
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
+from nixsecrets.cli.writing import find_app
 from nixsecrets.fleet.names import parse_person_name
 from nixsecrets.plans import people
 from nixsecrets.plans.draft import Draft

@@ -6,9 +6,10 @@ from click.exceptions import Exit
 from nixsecrets.audit import check
 from nixsecrets.audit.finding import Severity
 from nixsecrets.change import Plan
-from nixsecrets.cli.app import App, find_app, in_color, tell
+from nixsecrets.cli.app import App, in_color, tell
 from nixsecrets.cli.carry_out import Consent, consent_options
 from nixsecrets.cli.deployment import Deployment, Job, Request, Step, committed, decide, plan
+from nixsecrets.cli.writing import find_app
 from nixsecrets.errors import ExitStatus, FoundError, ProgramError
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import CommitSettings, Engine, Host

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from nixsecrets.cli.app import find_app, path_in
+from nixsecrets.cli.app import path_in
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
 from nixsecrets.cli.scope import document_at
+from nixsecrets.cli.writing import find_app
 from nixsecrets.plans import documents, policy, recipients
 from nixsecrets.plans.draft import Draft
 

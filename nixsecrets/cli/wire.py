@@ -2,8 +2,9 @@
 
 import click
 
-from nixsecrets.cli.app import find_app, require_manifest
+from nixsecrets.cli.app import require_manifest
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
+from nixsecrets.cli.writing import find_app
 from nixsecrets.plans import wiring
 from nixsecrets.plans.draft import Draft
 

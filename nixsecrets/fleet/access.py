@@ -1,9 +1,8 @@
 """Which documents the manifest's layout gives, and who is to read each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from nixsecrets.age.recipient import Recipient
 from nixsecrets.fleet.model import (
@@ -22,8 +21,7 @@ _SHOWN_WHOLE = 20
 Reader: TypeAlias = Person | Host
 
 
-@dataclass(frozen=True, slots=True)
-class ManagedDocument:
+class ManagedDocument(NamedTuple):
     """A document that the manifest's layout gives; the file need not exist.
 
     Args:

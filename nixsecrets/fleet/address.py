@@ -1,10 +1,9 @@
 """A name and a scope → the document and the key path that are meant."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import PurePosixPath
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from nixsecrets.errors import RepositoryError, UsageError
 from nixsecrets.fleet.access import document_of, managed_documents
@@ -52,8 +51,7 @@ class Purpose(Enum):
     """`set`: the leaf may be new."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaves:
+class Leaves(NamedTuple):
     """What is asked of documents where the manifest does not know a name; nothing is decrypted.
 
     Args:
@@ -67,8 +65,7 @@ class Leaves:
     names: Callable[[PurePosixPath], Iterable[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a value stands or is to stand.
 
     Args:

@@ -2,9 +2,8 @@
 
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet.declared import PlacedDeclaration
@@ -91,9 +90,10 @@ def check_declarations(placed: Sequence[PlacedDeclaration], manifest: Manifest) 
     of_scope: dict[Scope, list[PlacedDeclaration]] = {}
     for item in placed:
         of_scope.setdefault(item[1].scope, []).append(item)
+    nothing = _Together(ChainMap(), ChainMap(), ChainMap())
     for declarations in of_scope.values():
-        _Together().grown(declarations)
-    shared = _Together().grown(of_scope.get(Shared(), ()))
+        nothing.grown(declarations)
+    shared = nothing.grown(of_scope.get(Shared(), ()))
     grouped: dict[tuple[Scope, ...], _Together] = {}
     for host in manifest.hosts:
         scopes = tuple(InGroup(group.name) for group in manifest.groups if host.name in group.hosts)
@@ -104,8 +104,7 @@ def check_declarations(placed: Sequence[PlacedDeclaration], manifest: Manifest) 
         grouped[scopes].grown(of_scope.get(OnHost(host.name), ()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Together:
+class _Together(NamedTuple):
     """Declarations that can stand on one host; hosts build on what they have in common.
 
     Args:
@@ -114,9 +113,9 @@ class _Together:
         consumers: by every option, the declaration that sets it.
     """
 
-    names: ChainMap[str, PlacedDeclaration] = field(default_factory=ChainMap)
-    parents: ChainMap[str, PlacedDeclaration] = field(default_factory=ChainMap)
-    consumers: ChainMap[str, PlacedDeclaration] = field(default_factory=ChainMap)
+    names: ChainMap[str, PlacedDeclaration]
+    parents: ChainMap[str, PlacedDeclaration]
+    consumers: ChainMap[str, PlacedDeclaration]
 
     def grown(self, declarations: Iterable[PlacedDeclaration]) -> "_Together":
         """Return these and `declarations`; raise where they cannot stand together."""

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet.names import GroupName, HostName, PersonName
@@ -74,8 +74,7 @@ def parse_pattern(text: str, placeholder: str | None) -> str:
     return str(parse_path(text))
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """Patterns of paths; each holds its one placeholder, see `PLACEHOLDERS`.
 
     Args:

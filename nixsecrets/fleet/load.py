@@ -1,9 +1,11 @@
 """The repository read once: the index as a Fleet, and Sources for the bytes of a path."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import NamedTuple
 
 from nixsecrets.age.recipient import Recipient, RecipientKind, parse_recipient, parse_recipients
 from nixsecrets.age.ssh import convert_public_key
@@ -76,8 +78,7 @@ class Sources:
         return frozenset(path for path, source in self._read.items() if source is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(NamedTuple):
     """What a decision is made on: the fleet, its files, and what has been decided so far.
 
     Args:
@@ -92,7 +93,7 @@ class Repository:
     sources: Sources
     paths: Paths
     spoken: frozenset[PurePosixPath]
-    changes: Mapping[PurePosixPath, Change] = field(default_factory=dict)
+    changes: Mapping[PurePosixPath, Change] = MappingProxyType({})
 
     def changed(self, path: PurePosixPath, after: bytes | None, *why: str) -> "Repository":
         """Return the repository as it is with one file more changed, and the fleet read anew.
@@ -114,13 +115,13 @@ class Repository:
         changes = {**self.changes, path: change}
         if after == (before.content if before else None):
             del changes[path]
-        changed = replace(self, sources=self.sources.overlaid(path, after), changes=changes)
+        changed = self._replace(sources=self.sources.overlaid(path, after), changes=changes)
         return changed.interpreted() if path in self.spoken else changed
 
     def interpreted(self) -> "Repository":
         """Return the repository with its fleet read from the files as they are now."""
         fleet = interpret(self.sources)
-        return replace(self, fleet=fleet, spoken=_files_of(fleet))
+        return self._replace(fleet=fleet, spoken=_files_of(fleet))
 
 
 def open_repository(root: Path, paths: Paths) -> Repository:

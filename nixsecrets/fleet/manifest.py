@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from enum import Enum
 from pathlib import PurePosixPath
 
@@ -99,10 +98,10 @@ def parse_manifest(
     )
     written = root.entry("layout")
     check_files(hosts, groups, people, layout, written.name.at if written else Span(0, 0, 1, 1))
-    manifest = replace(manifest, groups=tuple(group for _, group in groups))
+    manifest = manifest._replace(groups=tuple(group for _, group in groups))
     declared = parse_declarations(root.node("secrets"), manifest)
     check_declarations(declared, manifest)
-    return replace(manifest, declarations=tuple(declaration for _, declaration in declared))
+    return manifest._replace(declarations=tuple(declaration for _, declaration in declared))
 
 
 class _Evaluate(Enum):

@@ -1,7 +1,5 @@
 """Edits of nixsecrets.yaml that only insert, and a new one's text."""
 
-from dataclasses import replace
-
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet.insertion import Map, Value, add_entry, add_item, spell_block, spell_flow
 from nixsecrets.fleet.layout import Layout
@@ -39,7 +37,7 @@ def add_host(content: bytes, name: HostName, settings: HostSettings) -> bytes:
     if name in {host.name for host in before.hosts}:
         raise RepositoryError(f"the manifest has a host {name!r} already")
     home = before.layout.directory(name, lambda _path: False)
-    expected = replace(before, hosts=(*before.hosts, Host.of(name, settings, home)))
+    expected = before._replace(hosts=(*before.hosts, Host.of(name, settings, home)))
     return _with_entry(content, ("hosts",), (name, _spelled(settings)), expected)
 
 
@@ -57,8 +55,8 @@ def add_to_host(content: bytes, name: HostName, settings: HostSettings) -> bytes
             text = add_entry(text, ("hosts", name), (key, value), SECTIONS)
     home = Fleet(before).host(name).directory
     after = parse_manifest(text.encode())
-    expected = replace(before, hosts=tuple(one for one in before.hosts if one.name != name))
-    rest = replace(after, hosts=tuple(one for one in after.hosts if one.name != name))
+    expected = before._replace(hosts=tuple(one for one in before.hosts if one.name != name))
+    rest = after._replace(hosts=tuple(one for one in after.hosts if one.name != name))
     wanted = Host.of(name, settings, settings.directory or home)
     if rest != expected or not _says(Fleet(after).host(name), wanted, settings):
         raise RepositoryError(
@@ -74,7 +72,7 @@ def add_person(content: bytes, name: PersonName) -> bytes:
     before = parse_manifest(content)
     if name in {person.name for person in before.people}:
         raise RepositoryError(f"the manifest has a person {name!r} already")
-    expected = replace(before, people=(*before.people, Person(name)))
+    expected = before._replace(people=(*before.people, Person(name)))
     return _with_entry(content, ("people",), (name, Map((("role", Role.ADMIN.value),))), expected)
 
 
@@ -88,9 +86,9 @@ def add_to_group(content: bytes, group: GroupName, host: HostName) -> bytes:
     known = Fleet(before).group(group)
     if host in known.hosts:
         return content
-    grown = replace(known, hosts=(*known.hosts, Fleet(before).host(host).name))
-    expected = replace(
-        before, groups=tuple(grown if one == known else one for one in before.groups)
+    grown = known._replace(hosts=(*known.hosts, Fleet(before).host(host).name))
+    expected = before._replace(
+        groups=tuple(grown if one == known else one for one in before.groups)
     )
     if not _has_hosts(content, group):
         return _with_entry(content, ("groups", group), ("hosts", (host,)), expected)

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePosixPath
-from typing import TypeAlias, TypeVar
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from nixsecrets.age.recipient import Recipient
 from nixsecrets.errors import RepositoryError
@@ -31,15 +31,13 @@ class Role(Enum):
     ADMIN = "admin"
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityFile:
+class IdentityFile(NamedTuple):
     """An age identity at an absolute path on the host."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class IdentitySsh:
+class IdentitySsh(NamedTuple):
     """SSH host keys at absolute paths on the host."""
 
     paths: tuple[str, ...]
@@ -62,8 +60,7 @@ class HostSettings:
     engine: Engine | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """A machine of the fleet.
 
     Args:
@@ -112,16 +109,14 @@ class Host:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class HostKey:
+class HostKey(NamedTuple):
     """What a host's key file holds: its recipient, and the line itself."""
 
     recipient: Recipient
     public_key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """Recipients are empty where there is no key file."""
 
     name: PersonName
@@ -129,54 +124,53 @@ class Person:
     recipients: tuple[Recipient, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     name: GroupName
     hosts: tuple[HostName, ...] = ()
     people: tuple[PersonName, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(NamedTuple):
+    kind: Literal["shared"] = "shared"
+
     @property
     def prefix(self) -> str:
-        return "shared"
+        return self.kind
 
 
-@dataclass(frozen=True, slots=True)
-class InGroup:
+class InGroup(NamedTuple):
     group: GroupName
+    kind: Literal["group"] = "group"
 
     @property
     def prefix(self) -> str:
-        return f"group/{self.group}"
+        return f"{self.kind}/{self.group}"
 
 
-@dataclass(frozen=True, slots=True)
-class OnHost:
+class OnHost(NamedTuple):
     host: HostName
+    kind: Literal["host"] = "host"
 
     @property
     def prefix(self) -> str:
-        return f"host/{self.host}"
+        return f"{self.kind}/{self.host}"
 
 
-@dataclass(frozen=True, slots=True)
-class InFile:
+class InFile(NamedTuple):
     """A document by its path: one that no scope of the manifest gives."""
 
     path: PurePosixPath
+    kind: Literal["file"] = "file"
 
     @property
     def prefix(self) -> str:
-        return f"file/{self.path}"
+        return f"{self.kind}/{self.path}"
 
 
 Scope: TypeAlias = Shared | InGroup | OnHost
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """The one spelling of a secret in output, errors and logs: `host/hq:nextcloud/password`."""
 
     scope: Scope | InFile
@@ -220,8 +214,7 @@ class Declaration:
         return Address(self.scope, self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class CommitSettings:
+class CommitSettings(NamedTuple):
     """The commit after a rebuild; patterns hold {host}, {directory} and {attribute}.
 
     Args:
@@ -254,8 +247,7 @@ class CommitSettings:
         return filled if message else filled.rstrip(" -:")
 
 
-@dataclass(frozen=True, slots=True)
-class RebuildSettings:
+class RebuildSettings(NamedTuple):
     """`commit` None: nothing is committed. `log` is a pattern as those of `CommitSettings`."""
 
     engine: Engine = Engine.NIXOS_REBUILD
@@ -279,11 +271,10 @@ def _filled(pattern: str, words: Mapping[str, str]) -> str:
     return re.sub(r"\{([a-z]+)\}", lambda found: words[found[1]], pattern)
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """What the manifest alone says; everything in the file's order."""
 
-    layout: Layout = field(default_factory=Layout)
+    layout: Layout = Layout()
     people: tuple[Person, ...] = ()
     hosts: tuple[Host, ...] = ()
     groups: tuple[Group, ...] = ()
@@ -310,11 +301,10 @@ class Manifest:
         people: Mapping[PersonName, tuple[Recipient, ...]],
     ) -> "Manifest":
         """Return the manifest with what the key files say; who is missing has no key file."""
-        return replace(
-            self,
+        return self._replace(
             hosts=tuple(_with_key(host, hosts.get(host.name)) for host in self.hosts),
             people=tuple(
-                replace(person, recipients=people.get(person.name, ())) for person in self.people
+                person._replace(recipients=people.get(person.name, ())) for person in self.people
             ),
         )
 
@@ -322,14 +312,13 @@ class Manifest:
 def _with_key(host: Host, found: HostKey | None) -> Host:
     if found is None:
         return host
-    return replace(host, recipient=found.recipient, public_key=found.public_key)
+    return host._replace(recipient=found.recipient, public_key=found.public_key)
 
 
 Named = TypeVar("Named", Host, Group, Person)
 
 
-@dataclass(frozen=True, slots=True)
-class Fleet:
+class Fleet(NamedTuple):
     """The manifest joined with recipients, and the policy.
 
     Args:

@@ -3,35 +3,23 @@
 Anchors, aliases, tags, merges and further documents are refused: one place for each value.
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    DocumentStartEvent,
-    Event,
-    MappingEndEvent,
-    MappingStartEvent,
-    NodeEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-    StreamEndEvent,
-)
-from ruamel.yaml.reader import ReaderError
+import yaml
 
 from nixsecrets.errors import RepositoryError
 
 _DEEPEST = 20
+_MARK = "\ufeff"
+# Line breaks to libyaml, not to editors and YAML 1.2 (section 5.4); and a mark that is no first.
+_AMBIGUOUS = re.compile("[\x85\u2028\u2029]|(?!^)\ufeff")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})  # YAML 1.2, section 10.3.2
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Where a node stands: offsets in characters, and the 1-based line and column of `start`."""
 
     start: int
@@ -43,8 +31,7 @@ class Span:
         return RepositoryError(problem, hint=hint, line=self.line, column=self.column)
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     text: str
     plain: bool
     at: Span
@@ -54,21 +41,18 @@ class Scalar:
         return self.plain and self.text in _NULLS
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(NamedTuple):
     items: "tuple[Node, ...]"
     flow: bool
     at: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     name: Scalar
     value: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(NamedTuple):
     entries: tuple[Entry, ...]
     flow: bool
     at: Span
@@ -106,73 +90,101 @@ def parse_outline(text: str) -> Node | None:
     Raises:
         RepositoryError: it is no YAML, or uses what this module refuses; with line and column.
     """
+    if found := _AMBIGUOUS.search(text):
+        problem = f"not YAML: a U+{ord(found[0]):04X}, which readers of YAML take differently"
+        raise _at_offset(text, found.start(), problem)
     try:
-        return _document(YAML(typ="safe", pure=True).parse(text))
-    except MarkedYAMLError as error:
+        return _document(_Events(text))
+    except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise RepositoryError(
             f"not YAML: {error.problem or error.context}",
             line=mark.line + 1 if mark else None,
             column=mark.column + 1 if mark else None,
         ) from None
-    except ReaderError as error:
-        before = text[: error.position]
-        raise RepositoryError(
-            "not YAML: a character that YAML does not allow",
-            line=before.count("\n") + 1,
-            column=len(before) - before.rfind("\n"),
-        ) from None
+    except yaml.reader.ReaderError as error:
+        offset = len(text.encode()[: error.position].decode())  # libyaml counts bytes here
+        problem = "not YAML: a character that YAML does not allow"
+        raise _at_offset(text, offset, problem) from None
 
 
-def _document(events: Iterator[Event]) -> Node | None:
+def _at_offset(text: str, offset: int, problem: str) -> RepositoryError:
+    before = text[:offset]
+    return RepositoryError(
+        problem, line=before.count("\n") + 1, column=len(before) - before.rfind("\n")
+    )
+
+
+class _Events:
+    """libyaml's events of a text, with their spans in it."""
+
+    def __init__(self, text: str) -> None:
+        self._skipped = int(text.startswith(_MARK))
+        self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.CSafeLoader)
+
+    def __iter__(self) -> Iterator[yaml.Event]:
+        return self._events
+
+    def next(self) -> yaml.Event:
+        return next(self._events)
+
+    def span(self, first: yaml.Event, last: yaml.Event | None = None) -> Span:
+        start, end = first.start_mark, (last or first).end_mark
+        if start is None or end is None:
+            raise AssertionError("libyaml marks every event")
+        skipped = self._skipped  # libyaml does not count a byte order mark
+        return Span(start.index + skipped, end.index + skipped, start.line + 1, start.column + 1)
+
+
+def _document(events: _Events) -> Node | None:
     node: Node | None = None
     for event in events:
         match event:
-            case DocumentStartEvent() if node:
-                raise _span(event).fault("a second YAML document")
-            case NodeEvent():
+            case yaml.DocumentStartEvent() if node:
+                raise events.span(event).fault("a second YAML document")
+            case yaml.NodeEvent():
                 node = _node(event, events, _DEEPEST)
-            case StreamEndEvent():
+            case yaml.StreamEndEvent():
                 break
             case _:
                 continue
     return node
 
 
-def _node(event: Event, events: Iterator[Event], depth: int) -> Node:
-    at = _span(event)
-    if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
+def _node(event: yaml.Event, events: _Events, depth: int) -> Node:
+    at = events.span(event)
+    if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
         raise at.fault("anchors and aliases are not read here", "write the value out")
     if getattr(event, "tag", None):
         raise at.fault("tags are not read here", "take it out")
     if not depth:
         raise at.fault("nested too deeply")
     match event:
-        case ScalarEvent():
+        case yaml.ScalarEvent():
             return Scalar(str(event.value), not event.style, at)
-        case SequenceStartEvent():
+        case yaml.SequenceStartEvent():
             return _sequence(event, events, depth - 1)
-        case MappingStartEvent():
+        case yaml.MappingStartEvent():
             return _mapping(event, events, depth - 1)
         case _:
             raise at.fault("not YAML: something else than a value")
 
 
-def _sequence(start: SequenceStartEvent, events: Iterator[Event], depth: int) -> Sequence:
+def _sequence(start: yaml.SequenceStartEvent, events: _Events, depth: int) -> Sequence:
     items: list[Node] = []
     for event in events:
-        if isinstance(event, SequenceEndEvent):
-            return Sequence(tuple(items), bool(start.flow_style), _span(start, event))
+        if isinstance(event, yaml.SequenceEndEvent):
+            return Sequence(tuple(items), bool(start.flow_style), events.span(start, event))
         items.append(_node(event, events, depth))
-    raise _span(start).fault("not YAML: a list without an end")
+    raise events.span(start).fault("not YAML: a list without an end")
 
 
-def _mapping(start: MappingStartEvent, events: Iterator[Event], depth: int) -> Mapping:
+def _mapping(start: yaml.MappingStartEvent, events: _Events, depth: int) -> Mapping:
     entries: dict[str, Entry] = {}
     for event in events:
-        if isinstance(event, MappingEndEvent):
+        if isinstance(event, yaml.MappingEndEvent):
             entries_in_order = tuple(entries.values())
-            return Mapping(entries_in_order, bool(start.flow_style), _span(start, event))
+            return Mapping(entries_in_order, bool(start.flow_style), events.span(start, event))
         name = _node(event, events, depth)
         if not isinstance(name, Scalar) or name.null:
             raise name.at.fault("a mapping whose manifest key is no text")
@@ -180,8 +192,8 @@ def _mapping(start: MappingStartEvent, events: Iterator[Event], depth: int) -> M
             raise name.at.fault(
                 f"{name.text!r} stands here twice", f"the first is on line {first.name.at.line}"
             )
-        entries[name.text] = Entry(name, _value(name, _node(next(events), events, depth)))
-    raise _span(start).fault("not YAML: a mapping without an end")
+        entries[name.text] = Entry(name, _value(name, _node(events.next(), events, depth)))
+    raise events.span(start).fault("not YAML: a mapping without an end")
 
 
 def _value(name: Scalar, value: Node) -> Node:
@@ -190,8 +202,3 @@ def _value(name: Scalar, value: Node) -> Node:
         return value
     after = name.at.end + 1  # the colon
     return Scalar("", plain=True, at=Span(after, after, name.at.line, name.at.column))
-
-
-def _span(first: Event, last: Event | None = None) -> Span:
-    start, end = first.start_mark, (last or first).end_mark
-    return Span(start.index, end.index, start.line + 1, start.column + 1)

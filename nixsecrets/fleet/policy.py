@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from nixsecrets.sops.rules import (
     DEFAULT_SELECTION,
@@ -16,8 +17,7 @@ _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _EXACT = re.compile(r"\^((?:[^\\.+*?()|\[\]{}^$\ufffd]|\\[\\.+*?()|\[\]{}^$])*)\$")
 
 
-@dataclass(frozen=True, slots=True)
-class RecipientEntry:
+class RecipientEntry(NamedTuple):
     """One recipient of a rule.
 
     Args:

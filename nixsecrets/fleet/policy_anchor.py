@@ -45,7 +45,7 @@ def replace_anchor_value(content: bytes, name: str, recipient_text: str) -> byte
 
 def _with_value(rule: Rule, anchor: str, text: str) -> Rule:
     groups = (
-        tuple(replace(entry, text=text) if entry.anchor == anchor else entry for entry in group)
+        tuple(entry._replace(text=text) if entry.anchor == anchor else entry for entry in group)
         for group in rule.groups
     )
     return replace(rule, groups=tuple(groups))

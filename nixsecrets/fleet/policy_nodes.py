@@ -5,7 +5,7 @@ an anchor that is defined twice, which sops takes. sops reads with go-yaml, a po
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import yaml
 
@@ -15,8 +15,7 @@ _DEEPEST = 64
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})  # go-yaml resolve.go
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Offsets in characters, and the 1-based line and column of the start.
 
     A node begins at its anchor where it has one; a block collection ends with its last child.
@@ -28,8 +27,7 @@ class Place:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarNode:
+class ScalarNode(NamedTuple):
     """A text; `style` is its quote, `|` or `>`, or nothing where it is plain."""
 
     place: Place
@@ -42,24 +40,21 @@ class ScalarNode:
         return not self.style and self.text in _NULLS
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceNode:
+class SequenceNode(NamedTuple):
     place: Place
     anchor: str | None
     flow: bool
     items: tuple["Node", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MappingNode:
+class MappingNode(NamedTuple):
     place: Place
     anchor: str | None
     flow: bool
     pairs: tuple[tuple["Node", "Node"], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AliasNode:
+class AliasNode(NamedTuple):
     place: Place
     name: str
     target: "Content"
@@ -69,8 +64,7 @@ Content = ScalarNode | SequenceNode | MappingNode
 Node = Content | AliasNode
 
 
-@dataclass(frozen=True, slots=True)
-class Composition:
+class Composition(NamedTuple):
     """The first document of a stream (all that sops reads), and its anchored nodes in order."""
 
     root: Node | None
@@ -111,8 +105,7 @@ def compose(text: str) -> Composition:
         ) from None
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(NamedTuple):
     event: yaml.CollectionStartEvent | None
     children: list[Node]
 

@@ -5,8 +5,8 @@ it notices only when it comes to a rule is an error at once.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet.policy import Anchor, Policy, PolicyWarning, RecipientEntry, Rule
@@ -49,8 +49,7 @@ _TRUE = frozenset({"true", "yes", "on", "y"})  # go-yaml, into a typed bool
 _DEEPEST_MERGE = 64
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyText:
+class PolicyText(NamedTuple):
     """A policy's text, without a byte order mark, and what it says."""
 
     text: str

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Callable, Collection, Iterable
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
 from enum import Enum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet.names import nearest
@@ -76,8 +75,7 @@ def is_typed(scalar: Scalar) -> bool:
     return scalar.plain and _TYPED.fullmatch(scalar.text) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     mapping: Mapping
 
     def entry(self, name: str) -> Entry | None:

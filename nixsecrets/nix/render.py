@@ -9,6 +9,7 @@ from nixsecrets.errors import RepositoryError
 # Nix manual, "String literal": the characters that need a backslash, and those that have a name.
 _SPECIAL = re.compile(r'[\\"\n\r\t]|\$(?=\{)')
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_MEANT = {spelled[1]: character for character, spelled in _NAMED.items()}
 
 # Nix manual, "Identifiers" (ID in its lexer.l) and the keywords beside it.
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_'-]*")
@@ -53,9 +54,13 @@ def parse_option_path(path: str) -> tuple[str, ...]:
         if component is None or path[component.end() : component.end() + 1] not in {"", "."}:
             raise RepositoryError(f"{path!r} is no option path")
         quoted, bare = component.groups()
-        components.append(bare or _ESCAPE.sub(r"\1", quoted))
+        components.append(bare or _ESCAPE.sub(_meant, quoted))
         end = component.end()
     return tuple(components)
+
+
+def _meant(escape: re.Match[str]) -> str:
+    return _MEANT.get(escape[1], escape[1])
 
 
 def render_option_path(path: str) -> str:

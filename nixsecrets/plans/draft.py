@@ -1,8 +1,8 @@
 """A plan while it is being decided: the repository as it would be, and what is to be said."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from nixsecrets.change import Export, FollowUp, Plan
 from nixsecrets.fleet.load import Repository
@@ -14,8 +14,7 @@ Unlock = Callable[[Document], Plaintext]
 """Returns a document's data key; `NoIdentityError` where no identity opens it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """What has been decided so far; planners take one and return the next."""
 
     repository: Repository
@@ -29,19 +28,19 @@ class Draft:
         return self.repository.fleet
 
     def changed(self, path: PurePosixPath, after: bytes | None, *why: str) -> "Draft":
-        return replace(self, repository=self.repository.changed(path, after, *why))
+        return self._replace(repository=self.repository.changed(path, after, *why))
 
     def exporting(self, export: Export) -> "Draft":
-        return replace(self, exports=(*self.exports, export))
+        return self._replace(exports=(*self.exports, export))
 
     def following(self, follow_up: FollowUp) -> "Draft":
-        return replace(self, follow_ups=(*self.follow_ups, follow_up))
+        return self._replace(follow_ups=(*self.follow_ups, follow_up))
 
     def warning(self, words: str) -> "Draft":
-        return self if words in self.warnings else replace(self, warnings=(*self.warnings, words))
+        return self if words in self.warnings else self._replace(warnings=(*self.warnings, words))
 
     def noting(self, words: str) -> "Draft":
-        return self if words in self.notes else replace(self, notes=(*self.notes, words))
+        return self if words in self.notes else self._replace(notes=(*self.notes, words))
 
     def plan(self, intent: str) -> Plan:
         return Plan(

@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from nixsecrets.system.process import failure, output, run
 
@@ -12,8 +12,7 @@ _IGNORED = 0
 _NONE_IGNORED = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """The files of a repository, relative to its root.
 
     Args:
@@ -25,8 +24,7 @@ class Index:
     untracked: frozenset[PurePosixPath]
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(NamedTuple):
     """A path that git does not see, and the line that says so.
 
     Args:
@@ -42,8 +40,7 @@ class Ignored:
     pattern: str
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
+class Upstream(NamedTuple):
     """How many commits the branch has that its upstream has not, and the other way round."""
 
     ahead: int

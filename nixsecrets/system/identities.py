@@ -4,10 +4,10 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from nixsecrets.age.identity import Identity, IdentityFile, parse_identities
 from nixsecrets.age.passphrase import Ask
@@ -36,16 +36,14 @@ _COMMAND_VARIABLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FoundIdentities:
+class FoundIdentities(NamedTuple):
     """What all sources gave; `refused` names what could not be used: source, line, reason."""
 
     identities: tuple[Identity, ...]
     refused: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(NamedTuple):
     name: str
     form: _Form
     read: Callable[[], bytes | None]  # None: nothing is there, and nothing need be

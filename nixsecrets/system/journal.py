@@ -2,8 +2,8 @@
 
 import json
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from nixsecrets.change import Source
 from nixsecrets.errors import RepositoryError
@@ -12,8 +12,7 @@ _VERSION = 1
 _TOKEN_SIGNS = frozenset("0123456789abcdef")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One file of a transaction.
 
     Args:
@@ -31,8 +30,7 @@ class Entry:
         return self.old.digest if self.old else None
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(NamedTuple):
     """One transaction: ciphertext and public text only.
 
     Args:

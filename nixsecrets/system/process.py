@@ -6,9 +6,8 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from nixsecrets.errors import ProgramError
 
@@ -22,8 +21,7 @@ _PACKAGES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """A program that ended: its status (negative: the number of the signal that ended it)."""
 
     status: int

@@ -11,7 +11,6 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -31,19 +30,12 @@ from nixsecrets.system.disk import (
     write_file,
 )
 from nixsecrets.system.git import is_work_tree
+from nixsecrets.system.interrupted import CARRY_ON, Phase, left_behind
 from nixsecrets.system.journal import Entry, Journal, parse_journal, render_journal
-from nixsecrets.system.lock import is_held, make_state
+from nixsecrets.system.lock import make_state
 from nixsecrets.system.refusal import refuse_foreign_owner, told
 
 Step = Callable[[str], None]
-
-_CARRY_ON = "`nixsecrets wire`, like every command that changes something, carries it on"
-
-
-class _Phase(StrEnum):
-    PREPARING = "preparing.json"
-    FORWARD = "forward.json"
-    BACK = "back.json"
 
 
 def _quietly(_name: str) -> None:
@@ -93,7 +85,7 @@ def recover(root: Path, state: Path, step: Step = _quietly) -> str | None:
         A sentence of what was done; None: no change was interrupted.
     """
     root = root.resolve()
-    phase = _left_behind(state)
+    phase = left_behind(state)
     if phase is None:
         return None
     refuse_foreign_owner(root)
@@ -109,21 +101,14 @@ def recover(root: Path, state: Path, step: Step = _quietly) -> str | None:
                 f"{path} has become a link since a change was interrupted", hint=f"rm {path}"
             )
     match phase:
-        case _Phase.PREPARING:
+        case Phase.PREPARING:
             _tidy(root, state, journal, step)
-        case _Phase.FORWARD if _can_go_forward(root, journal):
+        case Phase.FORWARD if _can_go_forward(root, journal):
             _go_forward(root, state, journal, step)
             return f"an interrupted change was completed: {journal.intent}"
-        case _Phase.FORWARD | _Phase.BACK:
+        case Phase.FORWARD | Phase.BACK:
             _go_back(root, state, journal, step)
     return f"an interrupted change was taken back: {journal.intent}"
-
-
-def pending(state: Path) -> str | None:
-    """Return a sentence on a change that was interrupted; for commands that only read."""
-    if _left_behind(state) is None or is_held(state):
-        return None
-    return f"a change was interrupted; {_CARRY_ON}"
 
 
 def open_log(root: Path, path: PurePosixPath) -> BinaryIO:
@@ -172,7 +157,7 @@ def _prepare(root: Path, state: Path, work: tuple[Journal, tuple[Change, ...]], 
         write_file(state / "new.json", render_journal(journal), PRIVATE_MODE)
         sync([state / "new.json"])
         step("keep journal")
-        rename(state / "new.json", state / _Phase.PREPARING)
+        rename(state / "new.json", state / Phase.PREPARING)
         for directory in journal.directories:
             step(f"make {directory}")
             make_directory(root / directory)
@@ -184,7 +169,7 @@ def _prepare(root: Path, state: Path, work: tuple[Journal, tuple[Change, ...]], 
         sync(journal.temporary(root, entry) for entry in journal.entries if entry.after is not None)
         _sync_parents(root, journal, step)
         step("commit")
-        rename(state / _Phase.PREPARING, state / _Phase.FORWARD)
+        rename(state / Phase.PREPARING, state / Phase.FORWARD)
     except BaseException:
         _give_up(root, state, journal)
         raise
@@ -236,16 +221,16 @@ def _give_up(root: Path, state: Path, journal: Journal) -> None:
     except RepositoryError as error:
         raise RepositoryError(
             f"{error.problem}, and the change could not be taken back",
-            hint=f"put that right; then {_CARRY_ON}",
+            hint=f"put that right; then {CARRY_ON}",
         ) from error
 
 
 def _go_back(root: Path, state: Path, journal: Journal, step: Step) -> None:
     """Make every file what it was, except those that somebody else has changed since."""
-    if (state / _Phase.FORWARD).exists():
+    if (state / Phase.FORWARD).exists():
         step("turn back")
-        rename(state / _Phase.FORWARD, state / _Phase.BACK)
-    if (state / _Phase.BACK).exists():
+        rename(state / Phase.FORWARD, state / Phase.BACK)
+    if (state / Phase.BACK).exists():
         for entry in reversed(journal.entries):
             if _digest(root, entry.path) == entry.after != entry.before:
                 step(f"restore {entry.path}")
@@ -280,7 +265,7 @@ def _tidy(root: Path, state: Path, journal: Journal, step: Step) -> None:
 
 
 def _forget(state: Path) -> None:
-    for name in ("new.json", *_Phase):
+    for name in ("new.json", *Phase):
         remove_file(state / name)
     with suppress(RepositoryError):  # the change stands or is gone; there is no way back from here
         sync([state])
@@ -288,16 +273,11 @@ def _forget(state: Path) -> None:
 
 def _may_stand(root: Path, state: Path, journal: Journal) -> bool:
     """Say whether a change that failed late is a fact, or will be when it is carried on."""
-    if (state / _Phase.FORWARD).exists():
+    if (state / Phase.FORWARD).exists():
         return True
     return bool(journal.entries) and all(
         _digest(root, entry.path) == entry.after for entry in journal.entries
     )
-
-
-def _left_behind(state: Path) -> _Phase | None:
-    # os.path.exists: a state folder that we may not look into is nothing to us.
-    return next((phase for phase in _Phase if os.path.exists(state / phase)), None)  # noqa: PTH110  # Path.exists raises on it
 
 
 def _check_exports(root: Path, exports: Iterable[Export]) -> None:

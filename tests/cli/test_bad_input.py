@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nixsecrets.cli import ENTRIES, commands, load_command, run
+from nixsecrets.cli.group import ENTRIES, commands, load_command, run
 from tests.cli.scenes import TOOL, Ended, Scene
 from tests.system.children import become_nobody, give_to_nobody
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.shell_completion import ShellComplete
 
-from nixsecrets.cli import ENTRIES, commands, run
+from nixsecrets.cli.group import ENTRIES, commands, run
 from tests.tools import require_tool
 
 

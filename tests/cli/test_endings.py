@@ -10,7 +10,7 @@ from collections.abc import Callable
 import click
 import pytest
 
-from nixsecrets.cli import run
+from nixsecrets.cli.group import run
 from nixsecrets.errors import (
     BusyError,
     ExitStatus,
@@ -102,7 +102,8 @@ def test_a_fault_of_the_tool_tells_where_and_no_value(
     problem, hint = told.splitlines()
     assert status == 70
     assert re.fullmatch(
-        rf"nixsecrets: error: fault of the tool: {kind.__name__} at nixsecrets\.cli:\d+", problem
+        rf"nixsecrets: error: fault of the tool: {kind.__name__} at nixsecrets\.cli\.group:\d+",
+        problem,
     )
     assert hint == (
         "nixsecrets: hint: report it with this line; "

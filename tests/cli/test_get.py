@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from importlib import metadata
 
 import pytest
 
@@ -32,8 +33,11 @@ secrets:
       nextcloud/admin-password: { owner: nextcloud }
 """
 UNNEEDED = (
+    "concurrent.futures",
+    "logging",
     "nixsecrets.audit",
     "nixsecrets.cli.carry_out",
+    "nixsecrets.cli.writing",
     "nixsecrets.fleet.manifest_edit",
     "nixsecrets.fleet.policy_edit",
     "nixsecrets.generators",
@@ -44,10 +48,65 @@ UNNEEDED = (
     "nixsecrets.report.json",
     "nixsecrets.report.text",
     "nixsecrets.sops.sealing",
+    "nixsecrets.system.disk",
+    "nixsecrets.system.journal",
     "nixsecrets.system.ssh",
+    "nixsecrets.system.transaction",
+    "random",
+    "ruamel",
+    "shutil",
     "socket",
+    "tempfile",
     "tree_sitter",
 )
+# Whoever adds to these makes every command start later, also those that never use it.
+OURS = {
+    "age": {
+        "armor",
+        "bech32",
+        "curve25519",
+        "hybrid",
+        "identity",
+        "keywrap",
+        "message",
+        "panics",
+        "passphrase",
+        "plugin",
+        "recipient",
+        "ssh",
+        "sshfile",
+        "sshidentity",
+        "sshkey",
+    },
+    "change": set(),
+    "cli": {"app", "get", "group", "scope"},
+    "errors": set(),
+    "fleet": {
+        "access",
+        "address",
+        "crosscheck",
+        "declared",
+        "layout",
+        "load",
+        "manifest",
+        "model",
+        "names",
+        "outline",
+        "policy",
+        "policy_nodes",
+        "policy_reading",
+        "section",
+    },
+    "override": set(),
+    "plaintext": set(),
+    "plans": {"documents", "draft"},
+    "report": {"printable"},
+    "system": {"git", "identities", "interrupted", "lock", "process", "refusal", "terminal"},
+    "textedit": set(),
+}
+OF_A_FORMAT = "sops"  # its room, whose stores are loaded together
+STARTING = {"_distutils_hack"}  # setuptools puts it into every process of a venv
+FOREIGN = {"_cffi_backend", "bcrypt", "click", "cryptography", "pyrage", "re2", "yaml"}
 
 
 @dataclass(frozen=True)
@@ -109,6 +168,24 @@ def test_an_undeclared_name_is_looked_for_in_every_document(fleet: Scene) -> Non
 def test_nothing_is_loaded_that_reading_a_value_does_not_need(declared: Scene) -> None:
     loaded = get(declared, "nextcloud/admin-password").modules
     assert sorted(loaded & set(UNNEEDED)) == []
+
+
+def test_what_reading_a_value_loads_is_known_by_name(declared: Scene) -> None:
+    loaded = get(declared, "nextcloud/admin-password").modules
+    ours: dict[str, set[str]] = {}
+    for name in loaded:
+        package, _, below = name.partition(".")
+        room, _, module = below.partition(".")
+        if package == "nixsecrets" and room not in ("", OF_A_FORMAT):
+            ours.setdefault(room, set()).update({module} - {""})
+    assert ours == OURS
+    installed = {
+        name.partition(".")[0]
+        for name in metadata.packages_distributions()
+        if not name.endswith(".so")
+    }
+    tops = {name.partition(".")[0] for name in loaded}
+    assert (tops & installed) - {"nixsecrets"} - STARTING == FOREIGN
 
 
 def test_names_are_listed_without_an_identity(fleet: Scene) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nixsecrets.cli import ALIASES, ENTRIES, Entry, commands, load_command, run
+from nixsecrets.cli.group import ALIASES, ENTRIES, Entry, commands, load_command, run
 
 
 def nixsecrets(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -41,7 +41,7 @@ def test_help_fits_80_columns() -> None:
 def test_help_and_version_load_no_command() -> None:
     program = (
         "import sys\n"
-        "from nixsecrets.cli import commands, run\n"
+        "from nixsecrets.cli.group import commands, run\n"
         "run(commands, ['--help']), run(commands, ['--version'])\n"
         "print(*(name for name in sys.modules if name.startswith('nixsecrets.')), file=sys.stderr)"
     )
@@ -50,6 +50,7 @@ def test_help_and_version_load_no_command() -> None:
     )
     assert set(told.stderr.split()) == {
         "nixsecrets.cli",
+        "nixsecrets.cli.group",
         "nixsecrets.errors",
         "nixsecrets.override",
         "nixsecrets.report",

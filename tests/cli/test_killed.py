@@ -10,12 +10,13 @@ import pytest
 from nixsecrets.change import Change, Plan
 from nixsecrets.cli.app import App
 from nixsecrets.cli.carry_out import Consent, carry_out
+from nixsecrets.cli.writing import WritingApp
 from nixsecrets.fleet.load import parse_host_key
 from nixsecrets.fleet.model import HostSettings
 from nixsecrets.fleet.names import parse_host_name
 from nixsecrets.plans import hosts
 from nixsecrets.plans.draft import Draft
-from nixsecrets.system.transaction import pending
+from nixsecrets.system.interrupted import pending
 from tests.cli.scenes import Scene, copied
 from tests.system.children import in_child, killed_at
 
@@ -23,7 +24,7 @@ YES = Consent(dry_run=False, yes=True, as_json=True)
 
 
 def plan_of(scene: Scene) -> Plan:
-    app = App(scene.root)
+    app = WritingApp(scene.root)
     key = parse_host_key(Path(scene.public("t15g")).read_text())
     new = hosts.NewHost(parse_host_name("t15g"), key, HostSettings())
     with app.change(dry_run=True) as repository:
@@ -32,7 +33,7 @@ def plan_of(scene: Scene) -> Plan:
 
 def applying(scene: Scene, plan: Plan, step: Callable[[str], None]) -> Callable[[], str]:
     def apply() -> str:
-        app = App(scene.root, step=step)
+        app = WritingApp(scene.root, step=step)
         with app.change(dry_run=False):
             carry_out(app, plan, YES)
         return "survived"

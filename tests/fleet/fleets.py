@@ -1,7 +1,5 @@
 """The model fleet's manifest in the words that are supported, and its recipients."""
 
-from dataclasses import replace
-
 from pyrage import x25519
 
 from nixsecrets.age.recipient import Recipient, parse_recipient
@@ -91,4 +89,4 @@ def model_fleet(*without_key: str) -> Fleet:
         },
         {person.name: (a_recipient(),) for person in manifest.people},
     )
-    return replace(Fleet(), manifest=joined)
+    return Fleet()._replace(manifest=joined)

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import PurePosixPath
 
 from nixsecrets.fleet.access import (
@@ -51,9 +50,9 @@ def test_readers_of_a_path_that_is_not_managed_are_unknown() -> None:
 
 def test_a_documents_recipients_stand_in_the_readers_order_each_once() -> None:
     fleet = model_fleet()
-    twin = replace(fleet.people[1], recipients=fleet.people[0].recipients)
-    manifest = replace(fleet.manifest, people=(fleet.people[0], twin))
-    document = managed_documents(replace(fleet, manifest=manifest))[0]
+    twin = fleet.people[1]._replace(recipients=fleet.people[0].recipients)
+    manifest = fleet.manifest._replace(people=(fleet.people[0], twin))
+    document = managed_documents(fleet._replace(manifest=manifest))[0]
     hq = fleet.host("hq")
     assert document.recipients == (*fleet.people[0].recipients, *recipients_of(hq))
 
@@ -62,7 +61,7 @@ def test_a_recipient_is_shown_by_person_host_anchor_or_shortened() -> None:
     fleet = model_fleet()
     stranger, anchored = a_recipient(), a_recipient()
     policy = parse_policy(f"keys:\n  - &ci {anchored.text}\ncreation_rules: []\n".encode())
-    fleet = replace(fleet, policy=policy)
+    fleet = fleet._replace(policy=policy)
     (of_ops,), (of_hq,) = recipients_of(fleet.person("ops")), recipients_of(fleet.host("hq"))
     assert names_of(fleet, of_ops.text) == "ops"
     assert names_of(fleet, of_hq.text) == "hq"

@@ -454,17 +454,32 @@ BAD: dict[str, tuple[str, str, str]] = {
     "open bracket": (
         "version: 1\nhosts: {\n",
         "3:1",
-        "not YAML: expected the node content, but found '<stream end>'",
+        "not YAML: did not find expected node content",
     ),
     "control character": (
         "version: 1\nhosts: {}  # \x07\n",
         "2:14",
         "not YAML: a character that YAML does not allow",
     ),
+    "control character behind others": (
+        "version: 1\nhosts: {}  # \u00e9\U0001f511 \x07\n",
+        "2:17",
+        "not YAML: a character that YAML does not allow",
+    ),
+    "line break of YAML 1.1": (
+        "version: 1\n# hosts\u2028people: {}\n",
+        "2:8",
+        "not YAML: a U+2028, which readers of YAML take differently",
+    ),
+    "second byte order mark": (
+        "version: 1\n\ufeffhosts: {}\n",
+        "2:1",
+        "not YAML: a U+FEFF, which readers of YAML take differently",
+    ),
     "tab": (
         "version: 1\n\thosts: x\n",
         "2:1",
-        "not YAML: found character '\\t' that cannot start any token",
+        "not YAML: found a tab character that violates indentation",
     ),
 }
 

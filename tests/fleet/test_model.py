@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
@@ -63,7 +62,7 @@ def test_a_commit_speaks_of_its_host() -> None:
     assert commit.message_of(_HQ, "425", "") == "nixhq: generation 425"
     assert commit.message_of(_MAC, "1", "{host} {x}") == "mac: generation 1 - {host} {x}"
     assert commit.paths_of(_HQ)[2] == PurePosixPath("systems/hq")
-    assert replace(commit, paths=("{host}.{attribute}",)).paths_of(_HQ) == (
+    assert commit._replace(paths=("{host}.{attribute}",)).paths_of(_HQ) == (
         PurePosixPath("hq.nixhq"),
     )
 

@@ -11,8 +11,9 @@ import pytest
 from nixsecrets.change import Change, Export, Plan, digest
 from nixsecrets.errors import BusyError, NixsecretsError, RepositoryError
 from nixsecrets.plaintext import Plaintext
+from nixsecrets.system.interrupted import pending
 from nixsecrets.system.lock import exclusive, make_state, state_directory
-from nixsecrets.system.transaction import apply, open_log, pending, recover
+from nixsecrets.system.transaction import apply, open_log, recover
 from tests.system.children import (
     NOBODY,
     become_nobody,
