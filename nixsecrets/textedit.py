@@ -1,11 +1,10 @@
 """Replace spans of a text and leave every other character alone."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """Put `replacement` in place of `text[start:end]`; `start == end` inserts."""
 
     start: int

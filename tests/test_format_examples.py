@@ -28,7 +28,8 @@ from nixsecrets.sops.document import (
 from nixsecrets.sops.metadata import VERSION
 from nixsecrets.sops.rules import compile_pattern, parse_selection
 from nixsecrets.sops.scalars import canonical
-from nixsecrets.sops.sealing import seal, set_value
+from nixsecrets.sops.changing import set_value
+from nixsecrets.sops.sealing import Terms, seal
 from nixsecrets.sops.stores import yaml
 from nixsecrets.sops.stores.yaml_scalars import resolve_plain
 from nixsecrets.sops.stores.yaml_spelling import spell
@@ -267,7 +268,7 @@ def test_row_10_unused_bits_of_base64(tmp_path: Path) -> None:
 def test_row_11_values_in_clear_where_only_encrypted_ones_count(tmp_path: Path) -> None:
     recipients = [one.recipient for one in identities()]
     text = Plaintext(b"a: 1\nb_unencrypted: 2\n")
-    sealed = seal(text, recipients, NOW, mac_only_encrypted=True).decode()
+    sealed = seal(text, recipients, NOW, Terms(mac_only_encrypted=True)).decode()
     changed = mutated("^b_unencrypted: 2", "c_unencrypted: [3, 4]", sealed)
     assert opened(changed)
     assert sops(tmp_path, "decrypt", changed) is not None

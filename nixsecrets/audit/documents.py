@@ -8,8 +8,9 @@ from nixsecrets.audit.survey import Opaque, Survey, Surveyed
 from nixsecrets.audit.wording import at, command, listed, spoken
 from nixsecrets.errors import NixsecretsError
 from nixsecrets.fleet.model import InFile, Scope
-from nixsecrets.plans.documents import YAML_SUFFIXES, leaf_name
+from nixsecrets.plans.documents import leaf_name
 from nixsecrets.sops.document import Document, LeafState
+from nixsecrets.sops.stores.formats import Format, format_of
 from nixsecrets.sops.tree import Empty, KeyPath
 
 
@@ -26,10 +27,6 @@ def findings(found: Survey) -> Iterator[Finding]:
                 yield Finding("document/unreadable", Severity.ERROR, place, words, hint)
             case Opaque.CLEAR:
                 yield _in_clear(found, one)
-            case Opaque.OTHER_FORMAT:
-                words = "seems sealed; whether it is, and for whom, is not looked at in its format"
-                place = str(one.path)
-                yield Finding("document/not-looked-into", Severity.WARNING, place, words)
 
 
 def set_command(one: Surveyed, path: KeyPath) -> str:
@@ -39,7 +36,7 @@ def set_command(one: Surveyed, path: KeyPath) -> str:
 
 
 def _format(one: Surveyed) -> Iterator[Finding]:
-    if one.managed is not None and one.path.suffix not in YAML_SUFFIXES:
+    if one.managed is not None and format_of(one.path.name) is not Format.YAML:
         words = "is to be delivered, and only YAML documents can be so far"
         yield Finding("document/format", Severity.ERROR, str(one.path), words)
 

@@ -1,6 +1,7 @@
 """A policy that lags behind the manifest, or whose rules a host cannot live with."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from nixsecrets.age.recipient import canonical_text
@@ -14,6 +15,7 @@ from nixsecrets.fleet.model import Fleet, Host
 from nixsecrets.fleet.policy import Policy, Rule
 from nixsecrets.plans import policy
 from nixsecrets.plans.draft import Draft
+from nixsecrets.sops.shamir import LEAST_THRESHOLD
 
 
 def findings(found: Survey) -> Iterator[Finding]:
@@ -116,26 +118,60 @@ def _several_groups(found: Survey, stated: Policy) -> Iterator[Finding]:
     reached: set[int] = set()
     for document in found.managed:
         rule = stated.rule_for(document.path)
-        hosts = [one.name for one in document.readers if isinstance(one, Host)]
-        if rule is not None and _is_split(rule) and hosts:
+        hosts = [one for one in document.readers if isinstance(one, Host)]
+        short = _too_few_groups(rule, hosts) if rule is not None else ()
+        if rule is not None and short:
             reached.add(rule.index)
             words = (
-                f"the rule of {document.path} splits the data key over {len(rule.groups)} key "
-                f"groups: {listed(hosts)} alone cannot open it"
+                f"the rule of {document.path} splits the data key, {_share(rule)} are needed: "
+                f"{listed(short)} alone cannot open it"
             )
             remedy = "write all recipients into one group"
             place = at(path, rule.line)
             yield Finding("policy/several-groups", Severity.ERROR, place, words, remedy)
     for rule in stated.rules if found.whole else ():
-        if _is_split(rule) and rule.shamir_threshold is None and rule.index not in reached:
-            words = f"{spoken(rule)} has {len(rule.groups)} key groups: one of each is needed"
-            remedy = (
-                "write all recipients into one group, or say shamir_threshold where it is meant"
-            )
-            place = at(path, rule.line)
-            yield Finding("policy/several-groups", Severity.WARNING, place, words, remedy)
+        if rule.has_several_groups and rule.index not in reached:
+            yield from _split_of_no_host(found, rule)
 
 
-def _is_split(rule: Rule) -> bool:
-    """Say whether several groups are needed: all, where no `shamir_threshold` is stated."""
-    return rule.has_several_groups and rule.shamir_threshold != 1
+def _split_of_no_host(found: Survey, rule: Rule) -> Iterator[Finding]:
+    """Yield what a split may not be meant to be, where the manifest gives no host what it rules."""
+    place = at(found.fleet.layout.policy, rule.line)
+    named = {canonical_text(entry.text) for entry in rule.recipients}
+    hosts = [host for host in found.hosts if host.recipient and host.recipient.text in named]
+    short = _too_few_groups(rule, hosts)
+    severity, remedy = Severity.WARNING, None
+    if not LEAST_THRESHOLD <= _needed(rule) <= len(rule.groups):
+        words = f"{spoken(rule)} asks for {_share(rule)}, which is impossible"
+        severity = Severity.ERROR
+        remedy = f"write shamir_threshold: {len(rule.groups)}, or less down to {LEAST_THRESHOLD}"
+    elif rule.shamir_threshold is None:
+        words = f"{spoken(rule)} has {len(rule.groups)} key groups: one of each is needed"
+        remedy = "write all recipients into one group, or say shamir_threshold where it is meant"
+    elif short:
+        words = f"{spoken(rule)} needs {_share(rule)}: {listed(short)} alone cannot open them"
+    else:
+        return
+    yield Finding("policy/several-groups", severity, place, words, remedy)
+
+
+def _too_few_groups(rule: Rule, hosts: Iterable[Host]) -> list[str]:
+    """Return the hosts that stand in fewer of a rule's key groups than are needed."""
+    if not rule.has_several_groups:
+        return []
+    held = Counter(
+        text
+        for group in rule.groups
+        for text in {canonical_text(entry.text) for entry in group if entry.kind == "age"}
+    )
+    return [
+        host.name for host in hosts if host.recipient and held[host.recipient.text] < _needed(rule)
+    ]
+
+
+def _needed(rule: Rule) -> int:
+    return rule.shamir_threshold or len(rule.groups)
+
+
+def _share(rule: Rule) -> str:
+    return f"{_needed(rule)} of {len(rule.groups)} key groups"

@@ -106,6 +106,9 @@ def _drift(
         them = names if len(missing) == 1 else "them"
         words = f"{names} cannot open it, though the policy names {them}"
         yield Finding("recipients/missing", Severity.ERROR, place, words, rekey)
+    if difference.split:
+        words = f"its data key is split otherwise than the policy says: {difference.split}"
+        yield Finding("recipients/split", Severity.ERROR, place, words, rekey)
     is_ours = not document.metadata.foreign_services
     renew = command("nixsecrets", "rotate", "data-keys", one.path) if is_ours else rekey
     strangers = [text for text in surplus if fleet.managed and text not in found.known]

@@ -17,8 +17,6 @@ from nixsecrets.plans import documents
 from nixsecrets.plans.policy import is_catch_all, managed_rule
 from nixsecrets.sops.document import Document
 
-# What a rule may match and nobody means by it: sops-nix delivers no Nix, and the rest is public.
-_NEVER_DOCUMENTS = (".nix", ".md", ".pub", ".lock")
 _GIT_FILE = ".git"
 _POLICY_NAME = ".sops.yaml"
 
@@ -28,8 +26,6 @@ class Opaque(Enum):
 
     CLEAR = auto()
     """It holds no sops metadata."""
-    OTHER_FORMAT = auto()
-    """It seems sealed, in a format that is not read yet."""
 
 
 Reading: TypeAlias = Document | NixsecretsError | Opaque
@@ -208,7 +204,7 @@ def _others(
 def _is_no_document(repository: Repository, path: PurePosixPath) -> bool:
     return (
         path in repository.spoken
-        or path.suffix in _NEVER_DOCUMENTS
+        or path.suffix in documents.NEVER_DOCUMENTS
         or path.name.startswith((_GIT_FILE, _POLICY_NAME))
     )
 
@@ -218,8 +214,6 @@ def _read(repository: Repository, path: PurePosixPath, content: bytes | Nixsecre
         return content
     if not documents.seems_sealed(repository, path):
         return Opaque.CLEAR
-    if path.suffix not in documents.YAML_SUFFIXES:
-        return Opaque.OTHER_FORMAT
     try:
         return documents.read(repository, path)
     except NixsecretsError as error:

@@ -1,7 +1,6 @@
 """Documents of the repository: which there are, read and opened for a decision."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -13,18 +12,20 @@ from nixsecrets.plans.draft import Unlock
 from nixsecrets.sops import document
 from nixsecrets.sops.cipher import holds_sealed
 from nixsecrets.sops.document import Document, OpenDocument
+from nixsecrets.sops.stores import formats
+from nixsecrets.sops.stores.formats import Format
 from nixsecrets.sops.tree import KeyPath
 
-YAML_SUFFIXES = (".yaml", ".yml")
+NEVER_DOCUMENTS = (".nix", ".md", ".pub", ".lock")
+"""What a rule may match and nobody means by it: sops-nix delivers no Nix, the rest is public."""
 _POLICY_NAME = ".sops.yaml"
-_BLOCK = re.compile(rb"^[\"']?sops[\"']?\s*:", re.MULTILINE)
 
 
 def read(repository: Repository, path: PurePosixPath) -> Document:
     """Return the document at a path; errors name the path."""
     source = repository.sources.read(path)
     try:
-        return document.parse(source.content)
+        return document.parse(source.content, form_of(path, source.content))
     except NixsecretsError as error:
         raise _told(error, path) from None
 
@@ -55,17 +56,13 @@ def refuse_other_policies(repository: Repository, path: PurePosixPath) -> None:
         ).within(path)
 
 
-def refuse_other_formats(path: PurePosixPath) -> None:
-    """Refuse to write a document that would not be YAML: its name tells, to sops as well."""
-    if path.suffix not in YAML_SUFFIXES:
-        raise RepositoryError(
-            "only YAML documents can be written yet",
-            hint=f"use sops, or a document whose name ends in {YAML_SUFFIXES[0]}",
-        ).within(path)
+def form_of(path: PurePosixPath, content: bytes) -> Format:
+    """Return the format of a document: its name tells, and its text where that does not."""
+    return formats.sealed_format_of(path.name, content)
 
 
 def sealed(repository: Repository) -> Iterator[tuple[PurePosixPath, Document]]:
-    """Yield the YAML documents that the manifest gives or a rule matches, none in clear.
+    """Yield the documents that the manifest gives or a rule matches, none in clear.
 
     What lies under a folder with a policy of its own belongs to that one. What only a catch-all
     matches need not be meant as a document: it is one if it has a `sops` block.
@@ -75,14 +72,16 @@ def sealed(repository: Repository) -> Iterator[tuple[PurePosixPath, Document]]:
     """
     given = [managed.path for managed in managed_documents(repository.fleet)]
     for path in dict.fromkeys((*given, *_matched(repository))):
-        is_there = path.suffix in YAML_SUFFIXES and repository.sources.find(path) is not None
+        is_there = repository.sources.find(path) is not None
         if is_there and seems_sealed(repository, path):
             yield path, read(repository, path)
 
 
 def seems_sealed(repository: Repository, path: PurePosixPath) -> bool:
-    """Say whether a file's text has what every document has, in any format; it need not parse."""
+    """Say whether a file's text has what every document has; it need not parse."""
     content = repository.sources.read(path).content
+    if formats.format_of(path.name) is Format.BINARY:
+        return formats.has_metadata(content)
     return (b"sops" in content and b"lastmodified" in content) or holds_sealed(content)
 
 
@@ -113,7 +112,7 @@ def _matched(repository: Repository) -> list[PurePosixPath]:
     return sorted(
         path
         for path in repository.paths()
-        if path.suffix in YAML_SUFFIXES
+        if not path.name.endswith(NEVER_DOCUMENTS)
         and path not in repository.spoken
         and _is_meant(repository, path)
         and not _belongs_elsewhere(repository, path)
@@ -126,4 +125,4 @@ def _is_meant(repository: Repository, path: PurePosixPath) -> bool:
     if rule is None or not rule.is_catch_all:
         return rule is not None
     source = repository.sources.find(path)
-    return source is not None and _BLOCK.search(source.content) is not None
+    return source is not None and formats.has_metadata(source.content)

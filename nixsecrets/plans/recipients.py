@@ -1,8 +1,9 @@
 """Bring documents' recipients to what the policy says."""
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from nixsecrets.age.recipient import (
     Recipient,
@@ -15,23 +16,57 @@ from nixsecrets.errors import NixsecretsError, RepositoryError
 from nixsecrets.fleet.access import Reader, names_of, recipients_of
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import Fleet
-from nixsecrets.fleet.policy import Rule
+from nixsecrets.fleet.policy import Policy, Rule
+from nixsecrets.override import override
 from nixsecrets.plans import documents
 from nixsecrets.plans.draft import Draft, Unlock
 from nixsecrets.plans.policy import managed_rule
 from nixsecrets.sops import sealing
 from nixsecrets.sops.document import Document
+from nixsecrets.sops.keygroups import KeyGroups, groups_of
+from nixsecrets.sops.metadata import Metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """How a document's recipients differ from the policy's, each by its canonical text."""
+class Drift(NamedTuple):
+    """How a document's recipients differ from the policy's.
+
+    Args:
+        missing: recipients of the policy, by their canonical texts.
+        surplus: those of the document alone.
+        split: how the policy splits the data key, where the document does otherwise.
+    """
 
     missing: tuple[str, ...]
     surplus: tuple[str, ...]
+    split: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.missing or self.surplus)
+        return any(self)
+
+
+class _Split(NamedTuple):
+    """Key groups by their recipients' canonical texts.
+
+    Args:
+        groups: their order is nothing.
+        threshold: 0: it is not known. It says nothing of a single group.
+    """
+
+    groups: tuple[tuple[str, ...], ...]
+    threshold: int
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(text for group in self.groups for text in group))
+
+    @override
+    def __str__(self) -> str:
+        if len(self.groups) == 1:
+            return "one key group"
+        return f"{self.threshold or 'some'} of {len(self.groups)} key groups"
+
+    def among(self, texts: frozenset[str]) -> Counter[frozenset[str]]:
+        return Counter(texts.intersection(group) for group in self.groups)
 
 
 def bring(draft: Draft, paths: Iterable[PurePosixPath], unlock: Unlock) -> Draft:
@@ -55,21 +90,27 @@ def drift(repository: Repository, path: PurePosixPath, document: Document) -> Dr
     rule = repository.fleet.policy.rule_for(path) if repository.fleet.policy else None
     if rule is None:
         return None
-    wanted = dict.fromkeys(canonical_text(entry.text) for entry in rule.recipients)
-    present = dict.fromkeys(canonical_text(label) for label in document.recipients)
+    wanted, found = _split_of(rule), _split_in(document)
+    common = frozenset(wanted.texts) & frozenset(found.texts)
+    split = ""
+    if str(wanted) != str(found):
+        split = f"{wanted} instead of {found}"
+    elif wanted.among(common) != found.among(common):
+        split = "other key groups"
     return Drift(
-        tuple(text for text in wanted if text not in present),
-        tuple(text for text in present if text not in wanted),
+        tuple(text for text in wanted.texts if text not in common),
+        tuple(text for text in found.texts if text not in common),
+        split,
     )
 
 
-def intended(fleet: Fleet, path: PurePosixPath) -> tuple[Recipient, ...] | None:
+def intended(fleet: Fleet, path: PurePosixPath) -> KeyGroups | None:
     """Return the recipients that the policy gives a document; None: no rule governs it.
 
     Raises:
-        RepositoryError: one of them is of a sort that is not supported, the rule names none or
-            splits the data key over several groups; or it is a managed rule, and no key file
-            explains one of them.
+        RepositoryError: one of them is of a sort that is not supported, the rule names none, or
+            none in one of several key groups, or those cannot have its threshold; or it is a
+            managed rule, and no key file explains one of them.
     """
     rule = fleet.policy.rule_for(path) if fleet.policy else None
     if rule is None:
@@ -77,7 +118,7 @@ def intended(fleet: Fleet, path: PurePosixPath) -> tuple[Recipient, ...] | None:
     try:
         wanted = _recipients_of(rule)
         if fleet.managed and managed_rule(fleet, path) is not None:
-            _refuse_unexplained(fleet, rule, wanted)
+            _refuse_unexplained(fleet, rule, wanted.recipients)
     except NixsecretsError as error:
         raise RepositoryError(error.problem, hint=error.hint, line=rule.line).within(
             fleet.layout.policy
@@ -100,18 +141,87 @@ def explained(fleet: Fleet) -> frozenset[str]:
     return frozenset(one.text for reader in everyone for one in recipients_of(reader))
 
 
-def _recipients_of(rule: Rule) -> tuple[Recipient, ...]:
-    if rule.has_several_groups:
-        raise RepositoryError(
-            f"{rule.named} has several key groups (Shamir), which is not supported yet",
-            hint="write all recipients into one group, unless the split is meant",
-        )
+def present(fleet: Fleet, metadata: Metadata) -> KeyGroups:
+    """Return the recipients that a document has, where key files or the policy know them.
+
+    Anybody who may write the document may have put its labels there.
+
+    Raises:
+        RepositoryError: one is unknown, or of a sort that is not supported.
+    """
+    groups = (
+        tuple(_known(fleet, stanza.recipient) for stanza in group.stanzas)
+        for group in metadata.groups
+    )
+    return KeyGroups(tuple(groups), metadata.threshold)
+
+
+def needing_others(fleet: Fleet, readers: KeyGroups) -> tuple[str, ...]:
+    """Return the people and hosts in some key groups, but in too few to open a document alone."""
+    everyone: tuple[Reader, ...] = (*fleet.people, *fleet.hosts)
+    return tuple(
+        reader.name for reader in everyone if 0 < _held(reader, readers) < readers.threshold
+    )
+
+
+def warn_needing_others(draft: Draft, path: PurePosixPath, readers: KeyGroups) -> Draft:
+    names = ", ".join(needing_others(draft.fleet, readers))
+    return draft.warning(f"{path}: {names} cannot open it alone") if names else draft
+
+
+def _held(reader: Reader, readers: KeyGroups) -> int:
+    own = frozenset(recipients_of(reader))
+    return sum(not own.isdisjoint(group) for group in readers.groups)
+
+
+def _split_of(rule: Rule) -> _Split:
+    groups = (
+        tuple(canonical_text(entry.text) for entry in group if entry.kind == "age")
+        for group in rule.groups
+    )
+    return _Split(tuple(groups), rule.shamir_threshold or len(rule.groups))
+
+
+def _split_in(document: Document) -> _Split:
+    groups = (
+        tuple(canonical_text(stanza.recipient) for stanza in group.stanzas)
+        for group in document.metadata.groups
+    )
+    return _Split(tuple(groups), document.metadata.threshold)
+
+
+def _recipients_of(rule: Rule) -> KeyGroups:
     if not rule.recipients:
         others = ", ".join(dict.fromkeys(entry.kind for entry in rule.foreign)) or "nobody"
         raise RepositoryError(
             f"{rule.named} names no age recipient, only {others}", hint="add one to it"
         )
-    return tuple(dict.fromkeys(parse_recipient(entry.text) for entry in rule.recipients))
+    for number, group in enumerate(rule.groups):
+        kinds = dict.fromkeys(entry.kind for entry in group)
+        if kinds and "age" not in kinds:
+            raise RepositoryError(
+                f"{rule.named} gives key group {number} to {', '.join(kinds)} alone, which could "
+                "not be given a share of the data key",
+                hint="write all recipients into one group, or use sops where the split is meant",
+            )
+    groups = (
+        tuple(parse_recipient(entry.text) for entry in group if entry.kind == "age")
+        for group in rule.groups
+    )
+    return groups_of(KeyGroups(tuple(groups), rule.shamir_threshold or 0))
+
+
+def _known(fleet: Fleet, label: str) -> Recipient:
+    recipient = parse_recipient(label)
+    policy = fleet.policy or Policy()
+    stated = {entry.text for rule in policy.rules for entry in rule.recipients}
+    stated |= {anchor.text for anchor in policy.anchors}
+    if recipient.text not in explained(fleet) | set(map(canonical_text, stated)):
+        raise RepositoryError(
+            f"neither a key file nor the policy explains its recipient {recipient.text}",
+            hint=f"add a creation rule for it to {fleet.layout.policy}",
+        )
+    return recipient
 
 
 def _refuse_unexplained(fleet: Fleet, rule: Rule, wanted: Iterable[Recipient]) -> None:
@@ -129,15 +239,19 @@ def _bring(draft: Draft, path: PurePosixPath, unlock: Unlock) -> Draft:
     difference = drift(draft.repository, path, document)
     if not difference:
         return draft
-    documents.refuse_other_formats(path)
-    wanted = intended(draft.fleet, path) or ()
+    wanted = intended(draft.fleet, path)
+    if wanted is None:
+        return draft
     try:
         content = sealing.rewrap(document, unlock(document), wanted)
     except NixsecretsError as error:
         raise error.within(path) from None
     draft = draft.changed(path, content, f"re-wrapped: {describe(draft.fleet, difference)}")
-    if difference.surplus:
-        names = ", ".join(names_of(draft.fleet, text) for text in difference.surplus)
+    draft = warn_needing_others(draft, path, wanted)
+    names = ", ".join(names_of(draft.fleet, text) for text in difference.surplus)
+    if difference.split and len(wanted.groups) > 1:
+        names = "whoever could open it"
+    if names:
         draft = draft.warning(
             f"{path}: {names} may keep the data key that it had; "
             f"`nixsecrets rotate data-keys {path}` makes a new one"
@@ -146,7 +260,18 @@ def _bring(draft: Draft, path: PurePosixPath, unlock: Unlock) -> Draft:
 
 
 def describe(fleet: Fleet, difference: Drift) -> str:
-    """Return a drift in names: `+ t15g, - paper`."""
+    """Return a drift in names: `+ t15g, - paper, 2 of 3 key groups instead of one`."""
     added = [f"+ {names_of(fleet, text)}" for text in difference.missing]
     dropped = [f"- {names_of(fleet, text)}" for text in difference.surplus]
-    return ", ".join((*added, *dropped))
+    return ", ".join((*added, *dropped, *filter(None, [difference.split])))
+
+
+def describe_readers(fleet: Fleet, readers: KeyGroups) -> str:
+    """Return readers in names: `ann, hq`; of several groups `2 of [ann], [bob, hq]`."""
+    groups = [
+        ", ".join(names_of(fleet, recipient.text) for recipient in group)
+        for group in readers.groups
+    ]
+    if len(groups) == 1:
+        return groups[0]
+    return f"{readers.threshold} of {', '.join(f'[{names}]' for names in groups)}"

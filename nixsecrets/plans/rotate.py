@@ -4,14 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import PurePosixPath
 
-from nixsecrets.age.recipient import Recipient, canonical_text, parse_recipient
-from nixsecrets.errors import NixsecretsError, RepositoryError
-from nixsecrets.fleet.model import Fleet
-from nixsecrets.fleet.policy import Policy
+from nixsecrets.errors import NixsecretsError
 from nixsecrets.plans import documents, recipients
 from nixsecrets.plans.draft import Draft, Unlock
 from nixsecrets.sops import sealing
 from nixsecrets.sops.document import Document
+from nixsecrets.sops.keygroups import KeyGroups
 
 
 def data_keys(draft: Draft, paths: Iterable[PurePosixPath], unlock: Unlock, now: datetime) -> Draft:
@@ -26,7 +24,6 @@ def data_keys(draft: Draft, paths: Iterable[PurePosixPath], unlock: Unlock, now:
         RepositoryError: services other than age hold its data key too.
     """
     for path in dict.fromkeys(paths):
-        documents.refuse_other_formats(path)
         opened = documents.open_at(draft.repository, path, unlock)
         wanted = _wanted(draft, path, opened.document)
         try:
@@ -39,25 +36,11 @@ def data_keys(draft: Draft, paths: Iterable[PurePosixPath], unlock: Unlock, now:
     return draft
 
 
-def _wanted(draft: Draft, path: PurePosixPath, document: Document) -> tuple[Recipient, ...]:
+def _wanted(draft: Draft, path: PurePosixPath, document: Document) -> KeyGroups:
     intended = recipients.intended(draft.fleet, path)
     if intended is not None:
         return intended
     try:
-        return tuple(_known(draft.fleet, label) for label in document.recipients)
+        return recipients.present(draft.fleet, document.metadata)
     except NixsecretsError as error:
         raise error.within(path) from None
-
-
-def _known(fleet: Fleet, label: str) -> Recipient:
-    """Return the recipient of a label, which anybody who may write the document may have put."""
-    recipient = parse_recipient(label)
-    policy = fleet.policy or Policy()
-    stated = {entry.text for rule in policy.rules for entry in rule.recipients}
-    stated |= {anchor.text for anchor in policy.anchors}
-    if recipient.text not in recipients.explained(fleet) | set(map(canonical_text, stated)):
-        raise RepositoryError(
-            f"neither a key file nor the policy explains its recipient {recipient.text}",
-            hint=f"add a creation rule for it to {fleet.layout.policy}",
-        )
-    return recipient

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from nixsecrets.errors import NixsecretsError, RepositoryError
-from nixsecrets.fleet.access import delivered, document_of, names_of
+from nixsecrets.fleet.access import delivered, document_of
 from nixsecrets.fleet.address import Place
 from nixsecrets.fleet.layout import MANIFEST
 from nixsecrets.fleet.model import Deliver, Host, InFile
@@ -11,10 +11,10 @@ from nixsecrets.fleet.names import clashes
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.plans import documents, policy, recipients, wiring
 from nixsecrets.plans.draft import Draft, Unlock
-from nixsecrets.sops import document, sealing
-from nixsecrets.sops.stores import yaml_edit
-from nixsecrets.sops.stores.yaml_edit import Scalar
-from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT
+from nixsecrets.sops import changing, document, sealing
+from nixsecrets.sops.sealing import Terms
+from nixsecrets.sops.stores.formats import Format, format_of
+from nixsecrets.sops.stores.text import Scalar
 from nixsecrets.sops.tree import LeafType
 
 
@@ -28,7 +28,6 @@ def set_value(draft: Draft, place: Place, value: Plaintext, unlock: Unlock, now:
         RepositoryError: the name cannot stand there, or no rule governs the document.
         NoIdentityError: the document does not open.
     """
-    documents.refuse_other_formats(place.path)
     documents.refuse_other_policies(draft.repository, place.path)
     if not value:
         draft = draft.warning(f"{place.address} is empty, and an empty value is never encrypted")
@@ -37,7 +36,7 @@ def set_value(draft: Draft, place: Place, value: Plaintext, unlock: Unlock, now:
     opened = documents.open_at(draft.repository, place.path, unlock)
     is_new = opened.find(place.key_path) is None
     try:
-        content = sealing.set_value(opened, place.key_path, value, now)
+        content = changing.set_value(opened, place.key_path, value, now)
     except NixsecretsError as error:
         raise error.within(place.path) from None
     if value:
@@ -53,14 +52,13 @@ def remove(draft: Draft, place: Place, unlock: Unlock, now: datetime) -> Draft:
         RepositoryError: there is no such leaf.
         NoIdentityError: the document does not open.
     """
-    documents.refuse_other_formats(place.path)
     if draft.repository.sources.find(place.path) is None:
         raise _unknown(place)
     opened = documents.open_at(draft.repository, place.path, unlock)
     if opened.find(place.key_path) is None:
         raise _unknown(place)
     try:
-        content = sealing.remove_value(opened, place.key_path, now)
+        content = changing.remove_value(opened, place.key_path, now)
     except NixsecretsError as error:
         raise error.within(place.path) from None
     draft = draft.changed(place.path, content, f"- {place.address}")
@@ -88,18 +86,15 @@ def _new_document(draft: Draft, place: Place, value: Plaintext, now: datetime) -
     if rule.foreign:
         kinds = ", ".join(dict.fromkeys(entry.kind for entry in rule.foreign))
         draft = draft.warning(f"{place.path} is made for age recipients only, without {kinds}")
-    encrypted = rule.selection.encrypts(place.key_path, ())
+    terms = Terms(format_of(place.path.name), rule.selection, rule.mac_only_encrypted)
+    encrypted = terms.form is Format.BINARY or rule.selection.encrypts(place.key_path, ())
     draft = _warn_of_clear(draft, place, encrypted=encrypted)
     scalar = Scalar(LeafType.STR, value.reveal())
-    block = Plaintext(yaml_edit.render_block(place.key_path, scalar, 0, DEFAULT_INDENT).encode())
-    only_encrypted = rule.mac_only_encrypted
     try:
-        content = sealing.seal(
-            block, wanted, now, rule.selection, mac_only_encrypted=only_encrypted
-        )
+        content = sealing.seal_leaf(place.key_path, scalar, wanted, now, terms)
     except NixsecretsError as error:
         raise error.within(place.path) from None
-    names = ", ".join(names_of(draft.fleet, recipient.text) for recipient in wanted)
+    names = recipients.describe_readers(draft.fleet, wanted)
     return draft.changed(place.path, content, f"new document for {names}", f"+ {place.address}")
 
 
@@ -116,7 +111,7 @@ def _hint_for_unruled(draft: Draft, place: Place) -> str:
 
 def _is_sealed(content: bytes, place: Place) -> bool:
     """Look at what was made: a rule about comments cannot be asked about a path alone."""
-    states = document.parse(content).leaf_states()
+    states = document.parse(content, format_of(place.path.name)).leaf_states()
     return any(state.path == place.key_path and state.sealed_as for state in states)
 
 

@@ -21,6 +21,10 @@ _SPELLING = re.compile(
 )
 
 
+_FIELDS = re.compile(r"ENC\[AES256_GCM,data:([^,]+),iv:([^,]+),tag:([^,]+),type:([a-z]+)\]")
+"""The same for `open`, which finds out what is no base64 when it decodes."""
+
+
 def looks_sealed(spelled: str) -> bool:
     return spelled.startswith(_PREFIX)
 
@@ -79,11 +83,13 @@ class Cipher:
             IntegrityError: `spelled` is not a leaf that this data key sealed for `aad`. Which of
                 the three is wrong cannot be told apart.
         """
-        match = _SPELLING.fullmatch(spelled)
+        match = _FIELDS.fullmatch(spelled)
         if match is None:
             raise IntegrityError("is not a sealed leaf, though its rule says it is encrypted")
         try:
-            data, iv, tag = (a2b_base64(field, strict_mode=True) for field in match.groups()[:3])
+            data = a2b_base64(match[1], strict_mode=True)
+            iv = a2b_base64(match[2], strict_mode=True)
+            tag = a2b_base64(match[3], strict_mode=True)
             plaintext = self._aes.decrypt(iv, data + tag, aad)
         except (Base64Error, ValueError, InvalidTag):
             raise IntegrityError("the ciphertext does not hold") from None

@@ -1,27 +1,19 @@
 """A document: parse it, open it with its data key, change it, seal it again."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nixsecrets.age.identity import Identity
-from nixsecrets.age.keywrap import unwrap
-from nixsecrets.errors import IntegrityError, NoIdentityError, RepositoryError
+from nixsecrets.errors import IntegrityError, RepositoryError
 from nixsecrets.plaintext import Plaintext
-from nixsecrets.sops import mac
-from nixsecrets.sops.cipher import (
-    DATA_KEY_BYTES,
-    Cipher,
-    holds_sealed,
-    looks_sealed,
-    path_aad,
-    spelled_type,
-)
+from nixsecrets.sops import keygroups, mac
+from nixsecrets.sops.cipher import Cipher, holds_sealed, looks_sealed, path_aad, spelled_type
 from nixsecrets.sops.metadata import Metadata, parse_metadata
 from nixsecrets.sops.rules import Selection, SelectionKind
 from nixsecrets.sops.scalars import canonical
-from nixsecrets.sops.stores import yaml, yaml_edit, yaml_metadata
-from nixsecrets.sops.stores.yaml_edit import Scalar
-from nixsecrets.sops.stores.yaml_text import METADATA_KEY, YamlText
+from nixsecrets.sops.stores import formats
+from nixsecrets.sops.stores.formats import Format
+from nixsecrets.sops.stores.text import Scalar, Text
 from nixsecrets.sops.tree import (
     Comment,
     Empty,
@@ -36,14 +28,14 @@ from nixsecrets.sops.tree import (
 
 _KEEPS_ITSELF = SelectionKind.UNENCRYPTED_COMMENT_REGEX
 """The rule by which a comment speaks for itself too (sops `sops.go`, `shouldBeEncrypted`)."""
+_LEAF_TYPES = {kind.value: kind for kind in LeafType}
 COMMENT_RULES = (
     SelectionKind.ENCRYPTED_COMMENT_REGEX,
     SelectionKind.UNENCRYPTED_COMMENT_REGEX,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LeafState:
+class LeafState(NamedTuple):
     """What can be said of a leaf without any identity.
 
     Args:
@@ -62,12 +54,12 @@ class LeafState:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A sealed document as it stands in the repository."""
 
-    parsed: YamlText
+    text: Text
     metadata: Metadata
+    form: Format
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -76,9 +68,8 @@ class Document:
 
     def items(self) -> Iterator[tuple[Item, bool]]:
         """Yield every item in file order with whether its rule says that it is encrypted."""
-        for item, encrypted in items_with_rule(self.parsed.tree, self.metadata.selection):
-            is_comment = encrypted and isinstance(item, Leaf) and _sealed_as(item) == "comment"
-            yield (_listed_comment(item) if is_comment else item), encrypted
+        for item, encrypted in items_with_rule(self.text.tree, self.metadata.selection):
+            yield (_listed_comment(item) if encrypted else item), encrypted
 
     def leaf_states(self) -> Iterator[LeafState]:
         for item, encrypted in self.items():
@@ -87,15 +78,14 @@ class Document:
                 yield LeafState(item.path, encrypted, _sealed_as(item), item.kind, empty, item.line)
 
     def has_leaf(self, path: KeyPath) -> bool:
-        return any(_is_at(item, path) for item in self.parsed.tree)
+        return any(_is_at(item, path) for item in self.text.tree)
 
     def encrypts(self, path: KeyPath) -> bool:
         """Say whether a leaf at `path` would be sealed, comments not looked at."""
         return self.metadata.selection.encrypts(keys_of(path), ())
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """One item of an open document.
 
     Args:
@@ -114,8 +104,7 @@ class Opened:
     container: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class OpenDocument:
+class OpenDocument(NamedTuple):
     """A document whose values are open and whose MAC holds."""
 
     document: Document
@@ -130,40 +119,43 @@ class OpenDocument:
         return None
 
 
-def parse(content: bytes) -> Document:
+def parse(content: bytes, form: Format = Format.YAML) -> Document:
     """Parse a sealed document; needs no identity.
 
     Raises:
-        RepositoryError: it is no YAML, or holds no sops metadata.
+        RepositoryError: it is no text of that format, or holds no sops metadata.
         IntegrityError: the same of a text with sealed leaves, or a part of the metadata is gone.
     """
-    parsed = yaml.parse(content)
-    if parsed.metadata is None and holds_sealed(content):
+    text = formats.parse(content, form)
+    if text.metadata is None and holds_sealed(content):
         raise IntegrityError("holds sealed values and no sops metadata: it was cut off")
-    if parsed.metadata is None:
+    if text.metadata is None:
         raise RepositoryError("is not encrypted: it has no sops metadata")
-    return Document(parsed, parse_metadata(parsed.metadata))
+    return Document(text, parse_metadata(text.metadata), form)
 
 
-def is_sealed(content: bytes) -> bool:
-    """Say whether a text holds sops metadata, damaged or not."""
-    return yaml.parse(content).metadata is not None
+def is_sealed(content: bytes, form: Format = Format.YAML) -> bool:
+    """Say whether a text holds sops metadata, damaged or not.
+
+    Raises:
+        RepositoryError: it is no text of that format; any bytes are one of binary.
+    """
+    try:
+        return formats.parse(content, form).metadata is not None
+    except RepositoryError:
+        if form is Format.BINARY:
+            return False
+        raise
 
 
 def open_data_key(document: Document, identities: Sequence[Identity]) -> Plaintext:
     """Return the data key.
 
     Raises:
-        NoIdentityError: none of `identities` opens a stanza.
+        NoIdentityError: none of `identities` opens a stanza, or stanzas of too few groups.
         IntegrityError: what a stanza holds is no data key.
     """
-    if not document.metadata.stanzas:
-        services = ", ".join(document.metadata.foreign_services) or "nobody"
-        raise NoIdentityError(f"no age recipient can open it, only {services}")
-    data_key = unwrap(document.metadata.stanzas, identities)
-    if len(data_key) != DATA_KEY_BYTES:
-        raise IntegrityError("a stanza opens, but what it holds is no data key of 32 bytes")
-    return data_key
+    return keygroups.open_data_key(document.metadata, identities)
 
 
 def open_document(document: Document, data_key: Plaintext) -> OpenDocument:
@@ -182,36 +174,38 @@ def open_document(document: Document, data_key: Plaintext) -> OpenDocument:
 
 def plain_text(opened: OpenDocument) -> Plaintext:
     """Return the document in clear: layout and comments as they are, metadata left out."""
-    parsed = opened.document.parsed
-    edits = yaml_metadata.cut_metadata(parsed)
+    text = opened.document.text
+    edits = list(text.cut_metadata())
+    comments: list[tuple[Comment, str]] = []
     for one in opened.items:
         if not one.encrypted or one.value is None:
             continue
         match one.item:
             case Comment():
-                text = one.value.reveal().decode("utf-8", "replace")
-                edits.append(yaml_edit.clear_comment(parsed, one.item, text))
+                comments.append((one.item, decoded(one.value.reveal())))
             case Leaf():
                 scalar = Scalar(one.kind or LeafType.STR, one.value.reveal())
-                edits.append(yaml_edit.respell_leaf(parsed, one.item, scalar))
-    comments = [one.item for one in opened.items if isinstance(one.item, Comment) and one.value]
-    edits += yaml_edit.restore_empty_lists(parsed, comments)
-    content = yaml_edit.apply(parsed, edits)
-    is_empty = not parsed.roots[0].flow and all(
-        entry.path[0] == METADATA_KEY for entry in parsed.entries
-    )
-    return Plaintext(content + b"{}\n" if is_empty else content)
+                edits.append(text.respell_leaf(one.item, scalar))
+    return Plaintext(text.apply([*edits, *text.clear_comments(comments)]))
 
 
 def items_with_rule(tree: Tree, selection: Selection) -> Iterator[tuple[Item, bool]]:
     """Yield every item in file order with whether a rule says that it is encrypted."""
-    active = active_comments(tree) if selection.kind in COMMENT_RULES else {}
+    if selection.kind in COMMENT_RULES:
+        yield from _items_with_comments(tree, selection)
+        return
+    for item in tree:
+        path = item.container if isinstance(item, Comment) else item.path
+        yield item, selection.encrypts(keys_of(path), ())
+
+
+def _items_with_comments(tree: Tree, selection: Selection) -> Iterator[tuple[Item, bool]]:
+    active = active_comments(tree)
     for position, item in enumerate(tree):
-        keys = keys_of(item.container if isinstance(item, Comment) else item.path)
-        comments = active.get(position, ())
+        comments = active[position]
         if isinstance(item, Comment) and selection.kind is _KEEPS_ITSELF:
             comments = (*comments, item.text)
-        yield item, selection.encrypts(keys, comments)
+        yield item, selection.encrypts((), comments)
 
 
 def open_items(document: Document, cipher: Cipher) -> Iterator[Opened]:
@@ -221,14 +215,22 @@ def open_items(document: Document, cipher: Cipher) -> Iterator[Opened]:
         IntegrityError: a value does not hold; its key path and line are told.
     """
     for item, encrypted in document.items():
-        if isinstance(item, Comment):
-            yield _open_comment(item, cipher)
-        elif isinstance(item.kind, Empty):
-            yield Opened(item, encrypted=False, kind=None, value=None)
-        elif encrypted and item.content:
-            yield _open_leaf(item, cipher)
-        else:
-            yield Opened(item, encrypted=False, kind=item.kind, value=Plaintext(item.content))
+        yield open_item(item, cipher, encrypted=encrypted)
+
+
+def open_item(item: Item, cipher: Cipher, *, encrypted: bool) -> Opened:
+    """Return an item with its value.
+
+    Raises:
+        IntegrityError: the value does not hold; its key path and line are told.
+    """
+    if isinstance(item, Comment):
+        return _open_comment(item, cipher)
+    if isinstance(item.kind, Empty):
+        return Opened(item, encrypted=False, kind=None, value=None)
+    if encrypted and item.content:
+        return _open_leaf(item, cipher)
+    return Opened(item, encrypted=False, kind=item.kind, value=Plaintext(item.content))
 
 
 def _open_leaf(leaf: Leaf, cipher: Cipher) -> Opened:
@@ -236,7 +238,8 @@ def _open_leaf(leaf: Leaf, cipher: Cipher) -> Opened:
         spelled = leaf.content.decode("utf-8", "replace")
         name, value = cipher.open(spelled, path_aad(keys_of(leaf.path)))
         kind = _leaf_type(name)
-        value = Plaintext(canonical(kind, value.reveal()))
+        if kind is not LeafType.STR:
+            value = Plaintext(canonical(kind, value.reveal()))
     except IntegrityError as error:
         where = "/".join(map(str, leaf.path))
         problem = f"{where}: {error.problem}"
@@ -256,23 +259,25 @@ def _sealed_as(leaf: Leaf) -> str | None:
 
 def _listed_comment(item: Item) -> Item:
     """Return the comment for which sops wrote an item of a list, every other item as it is."""
-    if not isinstance(item, Leaf) or not isinstance(item.path[-1], int):
+    if isinstance(item, Comment) or not isinstance(item.path[-1], int):
         return item
-    text = item.content.decode("utf-8", "replace")
+    if _sealed_as(item) != "comment":
+        return item
+    text = decoded(item.content)
     return Comment(item.path[:-1], (), text, item.span, item.document, item.line)
 
 
 def _leaf_type(name: str) -> LeafType:
-    for kind in LeafType:
-        if kind.value == name:
-            return kind
-    raise IntegrityError(f"its type {name!r} is unknown")
+    kind = _LEAF_TYPES.get(name)
+    if kind is None:
+        raise IntegrityError(f"its type {name!r} is unknown")
+    return kind
 
 
 def _open_comment(comment: Comment, cipher: Cipher) -> Opened:
     """Open a comment by the first container that authenticates; keep its text where none does."""
     if not looks_sealed(comment.text):
-        return Opened(comment, encrypted=False, kind=None, value=Plaintext(comment.text.encode()))
+        return Opened(comment, encrypted=False, kind=None, value=Plaintext(encoded(comment.text)))
     for container in (comment.container, *comment.others):
         keys = keys_of(container)
         try:
@@ -291,6 +296,15 @@ def code_of(items: Sequence[Opened], metadata: Metadata) -> str:
         if isinstance(one.item, Leaf) and one.value is not None
     )
     return mac.compute(values, only_encrypted=metadata.mac_only_encrypted)
+
+
+def encoded(text: str) -> bytes:
+    """Return the bytes of a comment or a name; what is no UTF-8 stands there as surrogates."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def decoded(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
 
 
 def shown_value(opened: Opened) -> Plaintext:

@@ -1,8 +1,8 @@
 """A document's content as an ordered run of typed leaves and comments, each with its key path."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 KeyPath = tuple[str | int, ...]
 """Mapping keys and list positions from the document's root down."""
@@ -27,16 +27,14 @@ class Empty(Enum):
     LIST = "[]"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Characters `start` up to `end` of the document's text."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """One value as it stands in a text, in clear or as `ENC[…]`.
 
     Args:
@@ -56,8 +54,7 @@ class Leaf:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(NamedTuple):
     """One comment line.
 
     Args:
@@ -85,7 +82,7 @@ Tree = tuple[Item, ...]
 
 def keys_of(path: KeyPath) -> tuple[str, ...]:
     """Return the mapping keys of a path; rules and authentication know no list positions."""
-    return tuple(step for step in path if isinstance(step, str))
+    return tuple([step for step in path if isinstance(step, str)])
 
 
 def leaves(tree: Iterable[Item]) -> Iterator[Leaf]:

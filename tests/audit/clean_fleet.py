@@ -22,7 +22,7 @@ from nixsecrets.plaintext import Plaintext
 from nixsecrets.plans import policy, wiring
 from nixsecrets.plans.draft import Draft
 from nixsecrets.sops.rules import parse_selection
-from nixsecrets.sops.sealing import seal
+from nixsecrets.sops.sealing import Terms, seal
 from nixsecrets.system import git
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -138,7 +138,12 @@ class Place:
         self, text: str, names: Iterable[str], selection: Mapping[str, str] | None = None
     ) -> bytes:
         readers = [self.recipients.get(name) or parse_recipient(name) for name in names]
-        return seal(Plaintext(text.encode()), readers, NOW, parse_selection(selection or {}))
+        return seal(
+            Plaintext(text.encode()),
+            readers,
+            NOW,
+            Terms(selection=parse_selection(selection or {})),
+        )
 
     def plan(self) -> None:
         """Write what `rekey` would do to the policy, and `wire` to the wiring."""

@@ -76,7 +76,7 @@ def _empty(place: Place) -> None:
 
 def _other_format(place: Place) -> None:
     _with_rule(place, PEOPLES)
-    place.write("vault/x.env", "TOKEN=ENC[x]\nsops_lastmodified=2026\n")
+    place.write("vault/x.env", "TOKEN=ENC[AES256_GCM,\nsops_lastmodified=2026\n")
 
 
 def _managed_other_format(place: Place) -> None:
@@ -199,8 +199,8 @@ def _manifest(place: Place) -> str:
             _other_format,
             [
                 (
-                    "warning document/not-looked-into vault/x.env: seems sealed; whether it is, "
-                    "and for whom, is not looked at in its format"
+                    "error document/unreadable vault/x.env: `mac` is missing in the sops metadata: "
+                    "it was cut off"
                 )
             ],
             id="another format",
@@ -213,8 +213,8 @@ def _manifest(place: Place) -> str:
                     "documents can be so far"
                 ),
                 (
-                    "warning document/not-looked-into shared/s.json: seems sealed; whether it is, "
-                    "and for whom, is not looked at in its format"
+                    "error document/unreadable shared/s.json: `mac` is missing in the sops "
+                    "metadata: it was cut off"
                 ),
             ],
             id="another format that is to be delivered",

@@ -68,14 +68,37 @@ def _groups(place: Place, threshold: str = "") -> None:
     place.edit(POLICY, rule, split + threshold)
 
 
-def _groups_and_threshold(place: Place) -> None:
+def _groups_with_one_enough(place: Place) -> None:
     _groups(place, "    shamir_threshold: 1\n")
 
 
-def _groups_of_people(place: Place) -> None:
-    groups = "[{age: [*ann]}, {age: [*hq]}]"
-    rule = f"  - path_regex: ^vault/\n    key_groups: {groups}\n"
+def _host_in_all_groups(place: Place) -> None:
+    rule = _rule_of(place, "systems/hq/")
+    again = "          - *hq\n      - age:\n          - *hq\n    shamir_threshold: 2\n"
+    place.edit(POLICY, rule, rule.replace("          - *hq\n", again))
+
+
+def _people(place: Place, groups: str, *more: str) -> None:
+    lines = "".join(f"    {line}\n" for line in more)
+    rule = f"  - path_regex: ^vault/\n    key_groups: {groups}\n{lines}"
     place.write(POLICY, place.read(POLICY) + rule)
+
+
+def _groups_of_people(place: Place) -> None:
+    _people(place, "[{age: [*ann]}, {age: [*hq]}]")
+
+
+def _threshold_with_hosts(place: Place) -> None:
+    groups = "[{age: [*ann, *t15g]}, {age: [*hq]}, {age: [*hq]}]"
+    _people(place, groups, "shamir_threshold: 2")
+
+
+def _threshold_of_people(place: Place) -> None:
+    _people(place, "[{age: [*ann]}, {age: [*ann]}]", "shamir_threshold: 2")
+
+
+def _threshold_too_high(place: Place) -> None:
+    _people(place, "[{age: [*ann]}, {age: [*ann]}]", "shamir_threshold: 3")
 
 
 @pytest.mark.parametrize(
@@ -161,13 +184,23 @@ def _groups_of_people(place: Place) -> None:
             [
                 (
                     "error policy/several-groups .sops.yaml:{hq}: the rule of "
-                    "systems/hq/secrets.yaml splits the data key over 2 key groups: hq alone "
-                    "cannot open it"
+                    "systems/hq/secrets.yaml splits the data key, 2 of 2 key groups are needed: hq "
+                    "alone cannot open it"
                 )
             ],
             id="key groups over a host's document",
         ),
-        pytest.param(_groups_and_threshold, [], id="key groups of which one is enough"),
+        pytest.param(
+            _groups_with_one_enough,
+            [
+                (
+                    "error policy/several-groups .sops.yaml:{hq}: the rule "
+                    "^systems/hq/secrets\\.yaml$ asks for 1 of 2 key groups, which is impossible"
+                )
+            ],
+            id="key groups of which one is enough",
+        ),
+        pytest.param(_host_in_all_groups, [], id="key groups that a host stands in all of"),
         pytest.param(
             _groups_of_people,
             [
@@ -177,6 +210,27 @@ def _groups_of_people(place: Place) -> None:
                 )
             ],
             id="key groups over what no host reads",
+        ),
+        pytest.param(
+            _threshold_with_hosts,
+            [
+                (
+                    "warning policy/several-groups .sops.yaml:{vault}: the rule ^vault/ needs 2 of "
+                    "3 key groups: t15g alone cannot open them"
+                )
+            ],
+            id="a threshold that a host does not reach alone",
+        ),
+        pytest.param(_threshold_of_people, [], id="a threshold that is meant"),
+        pytest.param(
+            _threshold_too_high,
+            [
+                (
+                    "error policy/several-groups .sops.yaml:{vault}: the rule ^vault/ asks for 3 "
+                    "of 2 key groups, which is impossible"
+                )
+            ],
+            id="a threshold that cannot be reached",
         ),
     ],
 )

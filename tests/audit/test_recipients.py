@@ -3,7 +3,10 @@ from collections.abc import Callable
 import pytest
 from pyrage import x25519
 
-from tests.audit.clean_fleet import OF_HQ, SHARED, Place
+from nixsecrets.plaintext import Plaintext
+from nixsecrets.sops.keygroups import KeyGroups
+from nixsecrets.sops.sealing import seal
+from tests.audit.clean_fleet import NOW, OF_HQ, SHARED, Place
 
 HQ = "systems/hq/secrets.yaml"
 HQ_RULE = r"^systems/hq/secrets\.yaml$"
@@ -22,6 +25,11 @@ def _host_surplus(place: Place) -> None:
 
 def _stranger(place: Place) -> None:
     place.seal(HQ, OF_HQ, "ann", "hq", STRANGER)
+
+
+def _split(place: Place) -> None:
+    readers = KeyGroups(((place.recipients["ann"],), (place.recipients["hq"],)))
+    place.write(HQ, seal(Plaintext(OF_HQ.encode()), readers, NOW))
 
 
 def _no_rule_at_all(place: Place) -> None:
@@ -125,6 +133,16 @@ def _no_people(place: Place) -> None:
                 )
             ],
             id="a stranger in a document",
+        ),
+        pytest.param(
+            _split,
+            [
+                (
+                    f"error recipients/split {HQ}: its data key is split otherwise than the policy "
+                    "says: one key group instead of 2 of 2 key groups"
+                )
+            ],
+            id="a document that is split, and its rule is not",
         ),
         pytest.param(
             _no_rule_at_all,

@@ -22,7 +22,7 @@ from nixsecrets.plans.draft import Draft, Unlock
 from nixsecrets.sops import document
 from nixsecrets.sops.document import Document
 from nixsecrets.sops.rules import DEFAULT_SELECTION, Selection
-from nixsecrets.sops.sealing import seal
+from nixsecrets.sops.sealing import Terms, seal
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 MARKER = "correct-horse-battery-staple"
@@ -226,7 +226,7 @@ class Tree:
     def seal(
         self, path: str, text: str, *to: Recipient, selection: Selection = DEFAULT_SELECTION
     ) -> None:
-        self.write({path: seal(Plaintext(text.encode()), to, NOW, selection)})
+        self.write({path: seal(Plaintext(text.encode()), to, NOW, Terms(selection=selection))})
 
     def values(self, path: str, *identities: Identity) -> dict[str, str]:
         """Return a document's values as the holder of the identities reads them."""

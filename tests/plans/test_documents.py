@@ -49,9 +49,9 @@ def test_a_rule_for_every_path_finds_documents_too(fleet: Fleet) -> None:
     assert sorted(sealed(fleet)) == sorted(USUAL)
 
 
-def test_nothing_but_the_index_and_yaml_is_read(fleet: Fleet) -> None:
+def test_nothing_is_read_that_nobody_means_by_a_rule(fleet: Fleet) -> None:
     with_rule(fleet, "^")
-    fleet.write({"big.bin": b"\0" * 10, "README.md": "x"})
+    fleet.write({"README.md": "x", "default.nix": "{ }"})
     known = fleet.repository()
     list(documents.sealed(known))
     read = {path.suffix for path in known.sources.paths_read}

@@ -1,3 +1,4 @@
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -5,10 +6,22 @@ import pytest
 from nixsecrets.age.recipient import Recipient, parse_recipient
 from nixsecrets.age.ssh import convert_public_key, generate_ed25519
 from nixsecrets.errors import ExitStatus, NoIdentityError, RepositoryError
+from nixsecrets.plaintext import Plaintext
 from nixsecrets.plans import documents, policy, recipients
 from nixsecrets.plans.draft import Draft
-from nixsecrets.sops import document
-from tests.plans.fleets import Fleet, after, changed, machine, make_fleet, person, unlock_with, why
+from nixsecrets.sops import document, sealing
+from nixsecrets.sops.keygroups import KeyGroups
+from tests.plans.fleets import (
+    NOW,
+    Fleet,
+    after,
+    changed,
+    machine,
+    make_fleet,
+    person,
+    unlock_with,
+    why,
+)
 
 SHARED = PurePosixPath("shared/secrets.yaml")
 PGP = "FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4"
@@ -168,11 +181,143 @@ def test_a_rule_for_pgp_alone_is_refused_with_its_line(fleet: Fleet) -> None:
     assert (caught.value.place, caught.value.line) == (".sops.yaml", 10)
 
 
-def test_several_key_groups_are_refused_with_the_rules_line(fleet: Fleet) -> None:
-    fleet.edit(".sops.yaml", THREE, "          - *ann\n      - age:\n          - *hq\n")
-    with pytest.raises(RepositoryError, match="several key groups") as caught:
-        bring(fleet)
-    assert (caught.value.place, caught.value.line) == (".sops.yaml", 32)
+class TestSeveralKeyGroups:
+    PATH = "notes/secrets.yaml"
+
+    def rule(self, fleet: Fleet, groups: str, *more: str) -> None:
+        """Put a rule for notes in front; it begins in line 10."""
+        lines = "".join(f"    {line}\n" for line in more)
+        rule = f"  - path_regex: ^notes/\n    key_groups: {groups}\n{lines}"
+        fleet.edit(".sops.yaml", "  # one a machine\n", f"{rule}  # one a machine\n")
+
+    def seal(self, fleet: Fleet, readers: KeyGroups) -> None:
+        fleet.write({self.PATH: sealing.seal(Plaintext(b"a: b\n"), readers, NOW)})
+
+    def bring(self, fleet: Fleet) -> Draft:
+        return bring(fleet, PurePosixPath(self.PATH))
+
+    def drift(self, fleet: Fleet) -> recipients.Drift | None:
+        return drift(fleet, PurePosixPath(self.PATH))
+
+    @pytest.mark.parametrize(
+        ("threshold", "needed"), [("shamir_threshold: 2", 2), ("", 3)], ids=["2 of 3", "all"]
+    )
+    def test_a_document_is_split_as_the_rule_says(
+        self, fleet: Fleet, threshold: str, needed: int
+    ) -> None:
+        self.rule(fleet, "[{age: [*ann]}, {age: [*hq]}, {age: [*t460]}]", threshold)
+        fleet.seal(self.PATH, "a: b\n", fleet.ann)
+        draft = self.bring(fleet)
+        assert why(draft, self.PATH) == [
+            f"re-wrapped: + hq, + t460, {needed} of 3 key groups instead of one key group"
+        ]
+        assert draft.warnings == (
+            "notes/secrets.yaml: ann, hq, t460 cannot open it alone",
+            (
+                "notes/secrets.yaml: whoever could open it may keep the data key that it had; "
+                "`nixsecrets rotate data-keys notes/secrets.yaml` makes a new one"
+            ),
+        )
+        fleet.apply(draft)
+        everyone = ((fleet.admin,), fleet.hq.identities, fleet.t460.identities)
+        assert fleet.values(self.PATH, *chain(*everyone[:needed])) == {"a": "b"}
+        with pytest.raises(NoIdentityError, match=f"and {needed} are needed"):
+            fleet.values(self.PATH, *chain(*everyone[: needed - 1]))
+        assert self.bring(fleet).plan("nothing").empty
+
+    @pytest.mark.parametrize(
+        ("groups", "threshold", "told"),
+        [
+            pytest.param((("ann",), ("hq",)), 2, "", id="as the rule says"),
+            pytest.param((("hq",), ("ann",)), 2, "", id="in another order"),
+            pytest.param(
+                (("ann",), ("hq",)), 0, "2 of 2 key groups instead of some of 2", id="no threshold"
+            ),
+            pytest.param((("ann",), ("hq", "t460")), 2, "- t460", id="one too many in a group"),
+            pytest.param((("ann",), ("ann", "hq")), 2, "other key groups", id="one in two groups"),
+            pytest.param(
+                (("ann",), ("hq",), ("t460",)),
+                2,
+                "- t460, 2 of 2 key groups instead of 2 of 3 key groups",
+                id="a group too many",
+            ),
+            pytest.param(
+                (("ann", "hq"),), 0, "2 of 2 key groups instead of one key group", id="not split"
+            ),
+        ],
+    )
+    def test_groups_are_compared_with_the_rules(
+        self, fleet: Fleet, groups: tuple[tuple[str, ...], ...], threshold: int, told: str
+    ) -> None:
+        known = {"ann": fleet.ann, "hq": fleet.hq.key.recipient, "t460": fleet.t460.key.recipient}
+        readers = KeyGroups(
+            tuple(tuple(known[name] for name in group) for group in groups), threshold
+        )
+        self.rule(fleet, "[{age: [*ann]}, {age: [*hq]}]")
+        self.seal(fleet, readers)
+        if not threshold:
+            text = fleet.read(self.PATH).replace("    shamir_threshold: 2\n", "")
+            fleet.write({self.PATH: text})
+        difference = self.drift(fleet)
+        assert difference is not None
+        shown = recipients.describe(fleet.repository().fleet, difference)
+        assert shown.startswith(told) if told else not difference
+
+    def test_one_group_again_takes_nothing_away(self, fleet: Fleet) -> None:
+        self.rule(fleet, "[{age: [*ann, *hq]}]")
+        self.seal(fleet, KeyGroups(((fleet.ann,), (fleet.hq.key.recipient,))))
+        unlock = unlock_with(fleet.admin, *fleet.hq.identities)
+        draft = recipients.bring(fleet.draft(), [PurePosixPath(self.PATH)], unlock)
+        assert why(draft, self.PATH) == ["re-wrapped: one key group instead of 2 of 2 key groups"]
+        assert draft.warnings == ()
+        fleet.apply(draft)
+        assert "shamir_threshold" not in fleet.read(self.PATH)
+        assert fleet.values(self.PATH, fleet.admin) == {"a": "b"}
+
+    @pytest.mark.parametrize(
+        ("groups", "threshold", "problem"),
+        [
+            (
+                "[{age: [*ann]}, {age: [*hq]}]",
+                3,
+                "a threshold of 3 with 2 key groups is impossible",
+            ),
+            (
+                "[{age: [*ann]}, {age: [*hq]}]",
+                1,
+                "a threshold of 1 with 2 key groups is impossible",
+            ),
+            ("[{age: [*ann]}, {}]", 2, "key group 1 names no recipient"),
+            (
+                f"[{{pgp: [{PGP}]}}, {{age: [*ann]}}]",
+                2,
+                (
+                    "rule ^notes/ gives key group 0 to pgp alone, which could not be given a share "
+                    "of the data key"
+                ),
+            ),
+        ],
+        ids=["more than there are", "one is enough", "an empty group", "pgp and age"],
+    )
+    def test_what_cannot_be_split_is_refused_with_the_rules_line(
+        self, fleet: Fleet, groups: str, threshold: int, problem: str
+    ) -> None:
+        self.rule(fleet, groups, f"shamir_threshold: {threshold}")
+        fleet.seal(self.PATH, "a: b\n", fleet.ann)
+        with pytest.raises(RepositoryError) as caught:
+            self.bring(fleet)
+        found = caught.value
+        assert (found.place, found.line, found.problem) == (".sops.yaml", 10, problem)
+
+    def test_who_stands_in_too_few_groups_is_named(self, fleet: Fleet) -> None:
+        hq, t460 = fleet.hq.key.recipient, fleet.t460.key.recipient
+        readers = KeyGroups(((fleet.ann, hq), (hq, hq, t460), (fleet.ann,)), 2)
+        known = fleet.repository().fleet
+        assert recipients.needing_others(known, readers) == ("t460",)
+        assert recipients.needing_others(known, KeyGroups(((hq,),))) == ()
+        assert (
+            recipients.describe_readers(known, readers) == "2 of [ann, hq], [hq, hq, t460], [ann]"
+        )
 
 
 def test_one_document_that_does_not_open_is_the_end_of_it(fleet: Fleet) -> None:
@@ -187,14 +332,6 @@ def test_one_document_that_does_not_open_is_the_end_of_it(fleet: Fleet) -> None:
 def test_a_document_in_step_needs_no_identity(fleet: Fleet) -> None:
     stranger = unlock_with(person()[0])
     assert recipients.bring(fleet.draft(), [SHARED], stranger).plan("nothing").empty
-
-
-def test_a_document_in_another_format_is_refused_before_it_is_changed(fleet: Fleet) -> None:
-    fleet.edit(".sops.yaml", r"- path_regex: \.yaml$", r"- path_regex: \.(yaml|json)$")
-    fleet.write({"a.json": fleet.read("systems/hq/secrets.yaml")})
-    with pytest.raises(RepositoryError, match="only YAML documents") as caught:
-        bring(fleet, PurePosixPath("a.json"))
-    assert caught.value.place == "a.json"
 
 
 def test_two_spellings_that_one_private_half_opens_are_alike() -> None:

@@ -12,6 +12,7 @@ from nixsecrets.plans import secrets
 from nixsecrets.plans.draft import Draft
 from nixsecrets.sops import document
 from nixsecrets.sops.rules import Selection, SelectionKind
+from nixsecrets.sops.stores.formats import format_of
 from tests.plans.fleets import (
     MARKER,
     NOW,
@@ -154,10 +155,19 @@ def test_pgp_recipients_of_a_rule_are_told_to_be_left_out(fleet: Fleet) -> None:
     assert draft.warnings == ("notes/x.yaml is made for age recipients only, without pgp",)
 
 
-@pytest.mark.parametrize("path", ["x.json", "x.env", "x"])
-def test_another_format_is_refused(fleet: Fleet, path: str) -> None:
-    with pytest.raises(RepositoryError, match="only YAML documents"):
-        set_value(fleet, f"file/{path}:a")
+@pytest.mark.parametrize(
+    ("path", "name"), [("x.json", "a/b"), ("x.env", "A"), ("x.ini", "s/a"), ("x.key", "data")]
+)
+def test_a_new_document_has_the_format_of_its_name(fleet: Fleet, path: str, name: str) -> None:
+    rule = "  - path_regex: ^x\\.\n    age: *ann\n  # one a machine\n"
+    fleet.edit(".sops.yaml", "  # one a machine\n", rule)
+    fleet.apply(set_value(fleet, f"file/{path}:{name}", b"first"))
+    fleet.apply(set_value(fleet, f"file/{path}:{name}", b"second"))
+    content = fleet.root.joinpath(path).read_bytes()
+    sealed = document.parse(content, format_of(path))
+    opened = document.open_document(sealed, fleet.unlock(sealed))
+    (leaf,) = opened.items
+    assert (leaf.encrypted, leaf.value) == (True, Plaintext(b"second"))
 
 
 def test_a_declared_value_that_is_new_is_wired(fleet: Fleet) -> None:

@@ -1,16 +1,15 @@
 """The way of a flat document from text to sealed and back, made of the lower functions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from os import urandom
 
 from nixsecrets.age.identity import Identity
-from nixsecrets.age.keywrap import unwrap, wrap
-from nixsecrets.age.recipient import Recipient
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops import mac
 from nixsecrets.sops.cipher import Cipher, looks_sealed, path_aad
+from nixsecrets.sops.keygroups import Readers, open_data_key, wrap_groups
 from nixsecrets.sops.metadata import Metadata, metadata_fields, parse_metadata
 from nixsecrets.sops.rules import DEFAULT_SELECTION, Selection
 from nixsecrets.sops.stores.text import Scalar, Text
@@ -54,9 +53,7 @@ class OpenText:
         ]
 
 
-def seal(
-    text: Text, recipients: Sequence[Recipient], now: datetime, selection: Selection | None = None
-) -> bytes:
+def seal(text: Text, readers: Readers, now: datetime, selection: Selection | None = None) -> bytes:
     """Seal a text in clear."""
     rule = selection or DEFAULT_SELECTION
     data_key = Plaintext(urandom(32))
@@ -64,11 +61,11 @@ def seal(
     values = tuple(_in_clear(text, rule))
     text = text.seated([one.item for one in values if isinstance(one.item, Comment)])
     values = tuple(_in_clear(text, rule))
-    stanzas = tuple(wrap(data_key, recipient) for recipient in recipients)
+    groups, threshold = wrap_groups(data_key, readers)
     stamped = Metadata(
-        stanzas, rule, mac_only_encrypted=False, lastmodified="", mac="", version="3.13.3"
+        groups, rule, mac_only_encrypted=False, lastmodified="", mac="", threshold=threshold
     ).stamped(now)
-    metadata = replace(stamped, mac=mac.seal(_code(values), cipher, stamped.lastmodified))
+    metadata = stamped._replace(mac=mac.seal(_code(values), cipher, stamped.lastmodified))
     edits = [_sealed(text, one, cipher) for one in values if one.encrypted]
     return text.apply([*edits, *text.write_metadata(metadata_fields(metadata))])
 
@@ -77,7 +74,7 @@ def open_text(text: Text, identity: Identity) -> OpenText:
     """Open every value and verify the MAC."""
     assert text.metadata is not None
     metadata = parse_metadata(text.metadata)
-    cipher = Cipher(unwrap(metadata.stanzas, [identity]))
+    cipher = Cipher(open_data_key(metadata, [identity]))
     values = tuple(_opened(text, metadata.selection, cipher))
     mac.verify(_code(values), metadata.mac, cipher, metadata.lastmodified)
     return OpenText(text, metadata, cipher, values)
@@ -153,5 +150,6 @@ def _sealed(text: Text, one: Value, cipher: Cipher) -> Edit:
 
 def _cleared(text: Text, one: Value) -> Edit:
     if isinstance(one.item, Comment):
-        return text.clear_comment(one.item, one.content.decode("utf-8", "surrogateescape"))
+        comment = one.item, one.content.decode("utf-8", "surrogateescape")
+        return text.clear_comments([comment])[0]
     return text.respell_leaf(one.item, Scalar(one.kind, one.content))

@@ -6,11 +6,10 @@ from datetime import datetime
 from os import urandom
 
 from nixsecrets.age.identity import Identity
-from nixsecrets.age.keywrap import unwrap, wrap
-from nixsecrets.age.recipient import Recipient
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops import mac
 from nixsecrets.sops.cipher import DATA_KEY_BYTES, Cipher, path_aad
+from nixsecrets.sops.keygroups import Readers, open_data_key, wrap_groups
 from nixsecrets.sops.metadata import Metadata, metadata_fields, parse_metadata
 from nixsecrets.sops.rules import DEFAULT_SELECTION, Selection
 from nixsecrets.sops.scalars import canonical
@@ -57,7 +56,7 @@ class Foreign:
 
 def seal(
     text: Text,
-    recipients: Sequence[Recipient],
+    readers: Readers,
     now: datetime,
     selection: Selection = DEFAULT_SELECTION,
 ) -> bytes:
@@ -65,8 +64,10 @@ def seal(
     cipher = Cipher(data_key)
     values = [_plain(leaf, selection) for leaf in leaves(text.tree)]
     edits = [_seal_leaf(text, value, cipher) for value in values if value.encrypted]
-    stanzas = tuple(wrap(data_key, recipient) for recipient in recipients)
-    metadata = Metadata(stanzas, selection, mac_only_encrypted=False, lastmodified="", mac="")
+    groups, threshold = wrap_groups(data_key, readers)
+    metadata = Metadata(
+        groups, selection, mac_only_encrypted=False, lastmodified="", mac="", threshold=threshold
+    )
     metadata = _authenticated(metadata.stamped(now), values, cipher)
     return text.apply([*edits, *text.write_metadata(metadata_fields(metadata))])
 
@@ -107,11 +108,11 @@ def stamp(text: Text, identity: Identity, now: datetime) -> bytes:
 def _opened(text: Text, identity: Identity) -> tuple[Metadata, Cipher]:
     assert text.metadata is not None
     metadata = parse_metadata(text.metadata)
-    return metadata, Cipher(unwrap(metadata.stanzas, [identity]))
+    return metadata, Cipher(open_data_key(metadata, [identity]))
 
 
 def _authenticated(metadata: Metadata, values: Sequence[Value], cipher: Cipher) -> Metadata:
-    return replace(metadata, mac=mac.seal(_code(values), cipher, metadata.lastmodified))
+    return metadata._replace(mac=mac.seal(_code(values), cipher, metadata.lastmodified))
 
 
 def _code(values: Sequence[Value]) -> str:

@@ -130,7 +130,7 @@ def test_nothing_else_has_a_place() -> None:
     for refuse in (
         lambda: text.insert_leaf(("a",), Scalar(LeafType.STR, b"x")),
         lambda: text.remove_leaf(DATA),
-        lambda: text.clear_comment(comment, "x"),
+        lambda: text.clear_comments([(comment, "x")]),
     ):
         with pytest.raises(RepositoryError):
             refuse()

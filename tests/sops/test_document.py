@@ -100,7 +100,7 @@ def test_what_was_sealed_reads_as_before_in_clear(text: str, now: datetime) -> N
     opened = open_whole(content)
     again = sealing.seal(document.plain_text(opened), [IDENTITY.recipient], now)
     assert _values(open_whole(again)) == _values(opened)
-    assert document.parse(again).parsed.mark == text[:1].strip("a{~- #")
+    assert again.decode().startswith(text[:1].strip("a{~- #"))
 
 
 def test_a_leaf_is_found_by_its_path(sealed: bytes) -> None:
@@ -276,7 +276,9 @@ def test_the_rule_says_which_leaves_are_sealed(
         b"l: [4, {e_x: 5}]\na_unencrypted: 6\n"
     )
     selection: Selection = parse_selection(rule) if rule else DEFAULT_SELECTION
-    content = sealing.seal(Plaintext(text), [IDENTITY.recipient], now, selection)
+    content = sealing.seal(
+        Plaintext(text), [IDENTITY.recipient], now, sealing.Terms(selection=selection)
+    )
 
     states = list(document.parse(content).leaf_states())
     assert {one.path for one in states if one.sealed_as} == sealed_paths

@@ -4,34 +4,18 @@ from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from nixsecrets.errors import IntegrityError, RepositoryError
 from nixsecrets.sops.stores import dotenv
 from nixsecrets.sops.stores.text import Scalar
 from nixsecrets.sops.tree import Comment, Leaf, LeafType
+from tests.sops.dotenv_documents import documents
 from tests.sops.flat_interop import open_text, plain, restamped, seal, sealed_scalar
 from tests.sops.real import RealSops
 
 _FROM = ("--input-type", "dotenv")
 _TO = ("--output-type", "dotenv")
-_HAZARDS = "ab =#:\"'\\`n$\r\t\f\x1c\x85\u2028é😀"
-_BYTES = st.text(st.sampled_from(f"{_HAZARDS}\udcff\udc80"), max_size=8)
-_KEYS = _BYTES.map(lambda text: text.replace("=", "").lstrip("#"))
-_LINES = st.one_of(
-    st.just(""),
-    _BYTES.map("#{}".format),
-    st.tuples(_KEYS, _BYTES).map("=".join),
-    st.tuples(_KEYS, _BYTES).map("_unencrypted=".join),
-)
 _interop = settings(max_examples=120)
-
-
-@st.composite
-def documents(draw: st.DrawFn) -> bytes:
-    lines = draw(st.lists(_LINES, max_size=6))
-    end = draw(st.sampled_from(("\n", "\n", "")))
-    return ("A=1\n" + "\n".join(lines) + end).encode("utf-8", "surrogateescape")
 
 
 @given(document=documents())

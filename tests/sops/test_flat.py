@@ -80,6 +80,7 @@ def test_flat_texts_are_read(texts: Mapping[str, str], fields: Mapping[str, Valu
         ({"a__list_0": "x", "a__map_b": "x"}, "`a` stands in the sops metadata in two shapes"),
         ({"a": "x", "a__map_b": "x"}, "`a` stands in the sops metadata in two shapes"),
         ({"a__list_x": "x"}, "`a__list_x` of the sops metadata has no position in its list"),
+        ({"a__list_0.0": "x"}, "`a__list_0.0` of the sops metadata has no position in its list"),
         ({"shamir_threshold": "2.5"}, "`shamir_threshold` of the sops metadata is no whole number"),
         ({"shamir_threshold": ""}, "`shamir_threshold` of the sops metadata is no whole number"),
     ],

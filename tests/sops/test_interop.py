@@ -16,7 +16,7 @@ from nixsecrets.age.recipient import Recipient, parse_recipient
 from nixsecrets.age.sshidentity import parse_private_key
 from nixsecrets.errors import NoIdentityError
 from nixsecrets.plaintext import Plaintext
-from nixsecrets.sops import document, sealing
+from nixsecrets.sops import changing, document, sealing
 from nixsecrets.sops.document import OpenDocument
 from nixsecrets.sops.rules import parse_selection
 from nixsecrets.sops.stores import yaml
@@ -100,10 +100,11 @@ def test_sops_opens_what_is_changed_here(
     path = data.draw(st.sampled_from(paths))
     value = Plaintext(data.draw(st.sampled_from(ODD_TEXTS)).encode())
 
-    changed = sealing.set_value(opened, path, value, now)
-    _check_only_that_value(opened.document.parsed, path, yaml.parse(changed))
+    changed = changing.set_value(opened, path, value, now)
+    before = yaml.parse(opened.document.text.apply([]))
+    _check_only_that_value(before, path, yaml.parse(changed))
     real_sops.decrypt(changed)
-    removed = sealing.remove_value(_open(real_sops.identity, changed), path, now)
+    removed = changing.remove_value(_open(real_sops.identity, changed), path, now)
     real_sops.decrypt(removed)
     renewed = sealing.new_data_key(_open(real_sops.identity, removed), [real_sops.recipient], now)
     real_sops.decrypt(renewed)
@@ -191,7 +192,10 @@ def test_rules_choose_the_same_leaves(
 ) -> None:
     selection = parse_selection({rule.replace("-", "_"): text})
     sealed = sealing.seal(
-        Plaintext(RULED), [real_sops.recipient], now, selection, mac_only_encrypted=only
+        Plaintext(RULED),
+        [real_sops.recipient],
+        now,
+        sealing.Terms(selection=selection, mac_only_encrypted=only),
     )
     options = [f"--{rule}", text, *(["--mac-only-encrypted"] if only else [])]
     arguments = ("--age", real_sops.recipient.text, *options, "-e", real_sops.file.name)
@@ -214,7 +218,9 @@ def test_clear_values_may_change_where_the_mac_leaves_them_out(
     real_sops: RealSops, now: datetime
 ) -> None:
     text = Plaintext(b"a: x\nb_unencrypted: 1\n")
-    sealed = sealing.seal(text, [real_sops.recipient], now, mac_only_encrypted=True)
+    sealed = sealing.seal(
+        text, [real_sops.recipient], now, sealing.Terms(mac_only_encrypted=True)
+    )
     changed = sealed.replace(b"b_unencrypted: 1", b"b_unencrypted: 2")
     assert _texts(real_sops.decrypt(changed)) == [b"x", b"2"]
     assert _open(real_sops.identity, changed).find(("b_unencrypted",)) is not None
@@ -238,7 +244,7 @@ def test_sops_changes_what_was_sealed_here(real_sops: RealSops, now: datetime) -
         ("b", 1, "c"): Plaintext(b"y"),
         ("n", "m"): Plaintext(b"deep"),
     }
-    back = sealing.set_value(opened, ("b", 1, "c"), Plaintext(b"back"), now)
+    back = changing.set_value(opened, ("b", 1, "c"), Plaintext(b"back"), now)
     assert real_sops.decrypt(back, "--extract", '["b"][1]["c"]') == b"back"
 
 
@@ -360,7 +366,7 @@ def test_variants_of_metadata_open_here_and_there(
     text = change(real_sops.encrypt(b"a: x\nb_unencrypted: 1\n"))
     assert _texts(real_sops.decrypt(text)) == [b"x", b"1"]
     opened = _open(real_sops.identity, text)
-    changed = sealing.set_value(opened, ("a",), Plaintext(b"z"), now)
+    changed = changing.set_value(opened, ("a",), Plaintext(b"z"), now)
     assert _texts(real_sops.decrypt(changed)) == [b"z", b"1"]
     bob, bobs = make_identity()
     renewed = sealing.new_data_key(_open(real_sops.identity, changed), [bob.recipient], now)

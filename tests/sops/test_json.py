@@ -496,6 +496,6 @@ def test_json_has_no_comments() -> None:
     assert text.seated([]) is text
     assert text.documents == 1
     assert text.apply([text.respell_comment(comment, SEALED)]) == f'{{"a": ["{SEALED}"]}}'.encode()
-    for refuse in (lambda: text.seated([comment]), lambda: text.clear_comment(comment, "x")):
+    for refuse in (lambda: text.seated([comment]), lambda: text.clear_comments([(comment, "x")])):
         with pytest.raises(NixsecretsError, match="a comment cannot stand in JSON"):
             refuse()

@@ -9,7 +9,7 @@ import pytest
 from nixsecrets.age.identity import Identity
 from nixsecrets.errors import NoIdentityError, RepositoryError
 from nixsecrets.plaintext import Plaintext
-from nixsecrets.sops import document, sealing
+from nixsecrets.sops import changing, document, sealing
 from nixsecrets.sops.document import OpenDocument
 from nixsecrets.sops.rules import parse_selection
 from nixsecrets.sops.tree import Comment, KeyPath, Leaf
@@ -132,7 +132,7 @@ def test_setting_one_value_changes_its_lines_only(
     odd: bytes, path: KeyPath, value: str, lines: list[str]
 ) -> None:
     opened = open_with(ALICE, odd)
-    content = sealing.set_value(opened, path, Plaintext(value.encode()), LATER)
+    content = changing.set_value(opened, path, Plaintext(value.encode()), LATER)
 
     found = open_with(ALICE, content).find(path)
     assert found is not None
@@ -156,7 +156,7 @@ def test_setting_one_value_changes_its_lines_only(
 def test_removing_one_value_takes_its_lines_only(
     odd: bytes, path: KeyPath, lines: list[str]
 ) -> None:
-    content = sealing.remove_value(open_with(ALICE, odd), path, LATER)
+    content = changing.remove_value(open_with(ALICE, odd), path, LATER)
     end = "\r" if b"\r" in odd else ""
     expected = sorted(line + end for line in [*lines, *STAMP])
     assert sorted(shown(changed_lines(odd, content))) == expected
@@ -165,11 +165,11 @@ def test_removing_one_value_takes_its_lines_only(
 
 def test_the_last_value_can_go_and_come_back(now: datetime) -> None:
     content = sealing.seal(Plaintext(b"# c\na:\n  b: x\n"), [ALICE.recipient], now)
-    emptied = sealing.remove_value(open_with(ALICE, content), ("a", "b"), LATER)
+    emptied = changing.remove_value(open_with(ALICE, content), ("a", "b"), LATER)
     opened = open_with(ALICE, emptied)
     assert [one.item for one in opened.items if isinstance(one.item, Leaf)] == []
     assert document.plain_text(opened).reveal() == b"# c\n{}\n"
-    filled = sealing.set_value(opened, ("new",), Plaintext(b"x"), LATER)
+    filled = changing.set_value(opened, ("new",), Plaintext(b"x"), LATER)
     assert document.plain_text(open_with(ALICE, filled)).reveal() == b"# c\nnew: x\n"
 
 
@@ -188,19 +188,19 @@ def test_the_last_value_can_go_and_come_back(now: datetime) -> None:
 )
 def test_a_place_that_takes_no_value_is_refused(odd: bytes, path: KeyPath, problem: str) -> None:
     with pytest.raises(RepositoryError) as caught:
-        sealing.set_value(open_with(ALICE, odd), path, Plaintext(b"x"), LATER)
+        changing.set_value(open_with(ALICE, odd), path, Plaintext(b"x"), LATER)
     assert caught.value.problem == problem
 
 
 @pytest.mark.parametrize("path", [("none",), ("sops",), ("sops", "mac"), ("name", "x")])
 def test_what_is_not_there_is_not_removed(odd: bytes, path: KeyPath) -> None:
     with pytest.raises(RepositoryError):
-        sealing.remove_value(open_with(ALICE, odd), path, LATER)
+        changing.remove_value(open_with(ALICE, odd), path, LATER)
 
 
 def test_sops_below_the_top_is_a_name_like_any_other(now: datetime) -> None:
     content = sealing.seal(Plaintext(b"a:\n  sops: x\n"), [ALICE.recipient], now)
-    content = sealing.set_value(open_with(ALICE, content), ("a", "sops"), Plaintext(b"y"), LATER)
+    content = changing.set_value(open_with(ALICE, content), ("a", "sops"), Plaintext(b"y"), LATER)
     assert document.plain_text(open_with(ALICE, content)).reveal() == b'a:\n  sops: "y"\n'
 
 
@@ -219,7 +219,7 @@ def test_sops_below_the_top_is_a_name_like_any_other(now: datetime) -> None:
 @pytest.mark.parametrize("path", [("name",), ("clear_unencrypted",), ("n_unencrypted",), ("n",)])
 def test_every_value_is_kept_to_the_byte(value: bytes, path: KeyPath, now: datetime) -> None:
     sealed = sealing.seal(Plaintext(ODD.encode()), [ALICE.recipient], now)
-    content = sealing.set_value(open_with(ALICE, sealed), path, Plaintext(value), LATER)
+    content = changing.set_value(open_with(ALICE, sealed), path, Plaintext(value), LATER)
     found = open_with(ALICE, content).find(path)
     assert found is not None
     assert found.value == Plaintext(value)
@@ -231,7 +231,6 @@ def test_every_value_is_kept_to_the_byte(value: bytes, path: KeyPath, now: datet
     [
         ("sops: x\n", "has a top-level `sops` already, which is reserved for the metadata"),
         ("sops:\n  mac: x\n", "has a top-level `sops` already, which is reserved for the metadata"),
-        ("a: 1\n---\nb: 1\n", "a stream of several documents cannot be sealed yet"),
     ],
 )
 def test_a_text_that_cannot_be_sealed_is_refused(text: str, problem: str, now: datetime) -> None:
@@ -254,7 +253,7 @@ def test_a_comment_rule_that_a_layout_makes_ambiguous_is_refused(now: datetime) 
     rule = parse_selection({"unencrypted_comment_regex": "clear"})
     text = b"a:\n  b: 1\n  # clear\nc: 2\n"
     with pytest.raises(RepositoryError, match="needs each comment above") as caught:
-        sealing.seal(Plaintext(text), [ALICE.recipient], now, rule)
+        sealing.seal(Plaintext(text), [ALICE.recipient], now, sealing.Terms(selection=rule))
     assert caught.value.line == 3
 
 
@@ -265,9 +264,14 @@ def test_a_value_below_a_comment_rule_is_written_as_the_rule_says(
     kind: str, *, clear: bool, now: datetime
 ) -> None:
     text = b"a: 1\n# says\nb: 2\nc: 3\nd: # says\n  e: 4\n"
-    content = sealing.seal(Plaintext(text), [ALICE.recipient], now, parse_selection({kind: "says"}))
+    content = sealing.seal(
+        Plaintext(text),
+        [ALICE.recipient],
+        now,
+        sealing.Terms(selection=parse_selection({kind: "says"})),
+    )
     for path in (("a",), ("b",), ("d", "new"), ("new",)):
-        changed = sealing.set_value(open_with(ALICE, content), path, Plaintext(b"x"), LATER)
+        changed = changing.set_value(open_with(ALICE, content), path, Plaintext(b"x"), LATER)
         found = open_with(ALICE, changed).find(path)
         assert found is not None
         assert found.value == Plaintext(b"x")
@@ -340,8 +344,8 @@ def test_unknown_metadata_survives_every_operation(now: datetime) -> None:
     )
     opened = open_with(ALICE, content)
     kept = b"    future: # note\n        x: [1, 2]\n"
-    assert kept in sealing.set_value(opened, ("a",), Plaintext(b"2"), LATER)
-    assert kept in sealing.remove_value(opened, ("a",), LATER)
+    assert kept in changing.set_value(opened, ("a",), Plaintext(b"2"), LATER)
+    assert kept in changing.remove_value(opened, ("a",), LATER)
     assert kept in sealing.rewrap(opened.document, opened.data_key, [BOB.recipient])
     assert kept in sealing.new_data_key(opened, [BOB.recipient], LATER)
 
@@ -352,7 +356,7 @@ def test_a_stream_is_changed_in_its_first_document(now: datetime) -> None:
     block = one[one.index(b"sops:") :]
     stream = one + b'---\nb: ""\n' + block
     opened = open_with(ALICE, stream)
-    changed = sealing.set_value(opened, ("b",), Plaintext(b"x"), LATER)
+    changed = changing.set_value(opened, ("b",), Plaintext(b"x"), LATER)
     assert changed.count(b"2025-01-02T03:04:05Z") == 2
     again = open_with(ALICE, changed)
     assert [one.item.document for one in again.items] == [0, 0, 1]
@@ -370,7 +374,7 @@ def test_a_document_of_thousands_of_leaves_is_handled_whole(now: datetime) -> No
     opened = open_with(ALICE, content)
     assert document.plain_text(opened).reveal() == text.encode()
     assert len([one for one in opened.items if isinstance(one.item, Comment)]) == 1000
-    changed = sealing.set_value(opened, ("group500", "name"), Plaintext(b"x"), LATER)
+    changed = changing.set_value(opened, ("group500", "name"), Plaintext(b"x"), LATER)
     assert len(changed_lines(content, changed)) == 6
 
 
@@ -381,8 +385,8 @@ def test_deep_nesting_is_handled(now: datetime) -> None:
     )
     content = sealing.seal(Plaintext(text.encode()), [ALICE.recipient], now)
     path = (*(f"k{level}" for level in range(depth)), "end")
-    changed = sealing.set_value(open_with(ALICE, content), path, Plaintext(b"new"), LATER)
-    emptied = sealing.remove_value(open_with(ALICE, changed), path, LATER)
+    changed = changing.set_value(open_with(ALICE, content), path, Plaintext(b"new"), LATER)
+    emptied = changing.remove_value(open_with(ALICE, changed), path, LATER)
     assert document.plain_text(open_with(ALICE, emptied)).reveal() == b"{}\n"
 
 

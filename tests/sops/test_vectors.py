@@ -97,7 +97,9 @@ def test_the_text_sealed_here_holds_the_same(vector: Vector, now: datetime) -> N
     identity, _secret = make_identity()
     metadata = document.parse((vector.document or "").encode()).metadata
     text = Plaintext((vector.text or "").encode())
-    content = sealing.seal(text, [identity.recipient], now, metadata.selection)
+    content = sealing.seal(
+        text, [identity.recipient], now, sealing.Terms(selection=metadata.selection)
+    )
 
     parsed = document.parse(content)
     opened = document.open_document(parsed, document.open_data_key(parsed, [identity]))

@@ -102,7 +102,14 @@ def test_an_integer_that_sops_cannot_hold_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("tag", "text"),
-    [("int", "1.0"), ("float", "abc"), ("bool", "yes"), ("null", "x"), ("binary", "aGVs bG8=")],
+    [
+        ("int", "1.0"),
+        ("float", "abc"),
+        ("bool", "yes"),
+        ("null", "x"),
+        ("binary", "aGVs bG8="),
+        ("binary", "ÿYQ=="),
+    ],
 )
 def test_a_tag_that_the_text_does_not_fit_is_refused(tag: str, text: str) -> None:
     with pytest.raises(RepositoryError):

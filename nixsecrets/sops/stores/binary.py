@@ -1,7 +1,7 @@
 """Binary files: any bytes, sealed as the one value of a JSON envelope (sops `stores/json`)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from nixsecrets.errors import IntegrityError, RepositoryError
@@ -46,6 +46,10 @@ class BinaryText:
         return self.envelope.metadata
 
     @property
+    def metadata_text(self) -> bytes | None:
+        return None
+
+    @property
     def documents(self) -> int:
         return 1
 
@@ -64,8 +68,8 @@ class BinaryText:
     def respell_comment(self, comment: Comment, sealed: str) -> Edit:
         return self.envelope.respell_comment(comment, sealed)
 
-    def clear_comment(self, comment: Comment, text: str) -> Edit:
-        return self.envelope.clear_comment(comment, text)
+    def clear_comments(self, opened: Sequence[tuple[Comment, str]]) -> Sequence[Edit]:
+        return self.envelope.clear_comments(opened)
 
     def insert_leaf(self, path: KeyPath, scalar: Scalar) -> Edit:
         """Refuse: there is one value and no place for another.
@@ -126,7 +130,7 @@ def parse_plain(content: bytes) -> BinaryText:
     """Return any bytes as a file to be sealed; every selection rule is ignored by sops for it."""
     envelope = json.parse(_EMPTY_ENVELOPE)
     leaf = next(item for item in envelope.tree if isinstance(item, Leaf))
-    return BinaryText(envelope, replace(leaf, content=content))
+    return BinaryText(envelope, leaf._replace(content=content))
 
 
 def _no_place(path: KeyPath, what: str) -> RepositoryError:

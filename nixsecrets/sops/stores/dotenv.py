@@ -45,6 +45,11 @@ class DotenvText:
     metadata: Mapping[str, Value] | None
 
     @property
+    def metadata_text(self) -> bytes | None:
+        lines = (self.text[line.start : line.end] for line in self.own)
+        return "".join(lines).encode("utf-8", "surrogateescape")
+
+    @property
     def documents(self) -> int:
         return 1
 
@@ -68,8 +73,11 @@ class DotenvText:
     def respell_comment(self, comment: Comment, sealed: str) -> Edit:
         return Edit(comment.span.start, comment.span.end, f"#{sealed}")
 
-    def clear_comment(self, comment: Comment, text: str) -> Edit:
-        return Edit(comment.span.start, comment.span.end, "#" + text.replace("\n", "\n#"))
+    def clear_comments(self, opened: Sequence[tuple[Comment, str]]) -> Sequence[Edit]:
+        return [
+            Edit(comment.span.start, comment.span.end, "#" + text.replace("\n", "\n#"))
+            for comment, text in opened
+        ]
 
     def insert_leaf(self, path: KeyPath, scalar: Scalar) -> Edit:
         """Return the edit that adds a line behind the last one that is no metadata.

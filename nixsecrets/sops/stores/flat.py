@@ -15,7 +15,8 @@ from nixsecrets.sops.tree import Empty, LeafType, Span
 from nixsecrets.textedit import Edit
 
 _STEP = re.compile(r"__(map|list)_")
-_WHOLE = re.compile(r"(\d+)(?:\.0+)?", re.ASCII)
+_WHOLE = re.compile(r"(\d{1,9})(?:\.0+)?", re.ASCII)
+_POSITION = re.compile(r"\d{1,9}", re.ASCII)
 _FRACTION = re.compile(r"\.\d+")
 _EXPONENTS_OF_PLAIN_FLOATS = range(-4, 6)
 
@@ -200,10 +201,14 @@ def _steps(name: str) -> Iterable[str | int]:
     top, *rest = _STEP.split(name)
     steps: list[str | int] = [top]
     for kind, step in zip(rest[::2], rest[1::2], strict=True):
-        if kind == "list" and not _WHOLE.fullmatch(step):
-            raise RepositoryError(f"`{name}` of the sops metadata has no position in its list")
-        steps.append(int(step) if kind == "list" else step)
+        steps.append(_position(name, step) if kind == "list" else step)
     return steps
+
+
+def _position(name: str, step: str) -> int:
+    if not _POSITION.fullmatch(step):
+        raise RepositoryError(f"`{name}` of the sops metadata has no position in its list")
+    return int(step)
 
 
 def _whole(name: str, texts: Mapping[str, str]) -> int:

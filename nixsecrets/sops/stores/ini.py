@@ -59,6 +59,11 @@ class IniText:
     metadata: Mapping[str, Value] | None
 
     @property
+    def metadata_text(self) -> bytes | None:
+        pieces = (self.text[edit.start : edit.end] for edit in self.cut_metadata())
+        return "".join(pieces).encode("utf-8", "surrogateescape")
+
+    @property
     def documents(self) -> int:
         return 1
 
@@ -106,8 +111,11 @@ class IniText:
         start = comment.span.start + len(self._mark_of(comment))
         return Edit(start, comment.span.end, sealed)
 
-    def clear_comment(self, comment: Comment, text: str) -> Edit:
-        """Return the edit that writes an opened comment, each line of it with a mark."""
+    def clear_comments(self, opened: Sequence[tuple[Comment, str]]) -> Sequence[Edit]:
+        """Return the edits that write opened comments, each line of them with a mark."""
+        return [self._clear_comment(comment, text) for comment, text in opened]
+
+    def _clear_comment(self, comment: Comment, text: str) -> Edit:
         mark = self._mark_of(comment)
         indent = self.text[line_start(self.text, comment.span.start) : comment.span.start]
         first, *rest = text.split("\n")

@@ -1,7 +1,6 @@
 """Leaves and comments of an INI text, in the order and with the containers that sops gives them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from nixsecrets.sops.cipher import looks_sealed
 from nixsecrets.sops.stores.ini_reader import (
@@ -44,7 +43,7 @@ def _comments(text: str, notes: Notes, section: str) -> Iterator[Comment]:
         yield from (_comment(text, (one,), section) for one in lines)
     elif notes.above and notes.inline:
         whole = _comment(text, lines, section)
-        yield replace(whole, span=_comment(text, notes.above, section).span)
+        yield whole._replace(span=_comment(text, notes.above, section).span)
     elif lines:
         yield _comment(text, lines, section)
 

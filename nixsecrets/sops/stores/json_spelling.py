@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from nixsecrets.errors import RepositoryError
 from nixsecrets.sops.metadata import Value
 from nixsecrets.sops.scalars import float_bytes
-from nixsecrets.sops.tree import Empty, LeafType
+from nixsecrets.sops.tree import Empty, KeyPath, LeafType
 
 _ESCAPED_BY_GO = str.maketrans({one: f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"})
 _Scalar = str | int | float | bool | None
@@ -58,6 +58,11 @@ def _spell_float(content: bytes) -> str:
     return content.decode()
 
 
+def brackets(step: str | int) -> str:
+    """Return what stands around an entry at a step: a name is in an object."""
+    return "[]" if isinstance(step, int) else "{}"
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How a text is laid out.
@@ -81,12 +86,12 @@ class Layout:
     def deeper(self, indent: str | None) -> str | None:
         return None if indent is None else indent + self.unit
 
-    def nest(self, keys: Sequence[str], spelled: str, indent: str | None) -> str:
-        """Return an entry under the first of `keys`, with objects for the others around a value."""
-        if keys[1:]:
-            inner = self.nest(keys[1:], spelled, self.deeper(indent))
-            spelled = self.enclose("{}", [inner], indent)
-        return self.pair(keys[0], spelled)
+    def nest(self, steps: KeyPath, spelled: str, indent: str | None) -> str:
+        """Return an entry at the first of `steps`, with what the others say around a value."""
+        if steps[1:]:
+            inner = self.nest(steps[1:], spelled, self.deeper(indent))
+            spelled = self.enclose(brackets(steps[1]), [inner], indent)
+        return spelled if isinstance(steps[0], int) else self.pair(steps[0], spelled)
 
     def pair(self, name: str, spelled: str) -> str:
         return spell_string(name) + self.colon + spelled

@@ -7,7 +7,7 @@ from typing import Self
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.sops.metadata import Value
-from nixsecrets.sops.stores.json_spelling import Layout, spell, spell_string
+from nixsecrets.sops.stores.json_spelling import Layout, brackets, spell, spell_string
 from nixsecrets.sops.stores.text import Scalar
 from nixsecrets.sops.tree import Comment, Empty, KeyPath, Leaf, Span, Tree
 from nixsecrets.textedit import Edit, apply_edits
@@ -55,6 +55,10 @@ class JsonText:
     metadata: Mapping[str, Value] | None
 
     @property
+    def metadata_text(self) -> bytes | None:
+        return None
+
+    @property
     def documents(self) -> int:
         return 1
 
@@ -82,32 +86,34 @@ class JsonText:
         """Return the edit for the list item that holds a comment of a converted document."""
         return Edit(comment.span.start, comment.span.end, spell_string(sealed))
 
-    def clear_comment(self, comment: Comment, text: str) -> Edit:
-        """Refuse: an opened comment has no place in JSON.
+    def clear_comments(self, opened: Sequence[tuple[Comment, str]]) -> Sequence[Edit]:
+        """Return no edit: there is nothing to clear.
 
         Raises:
-            RepositoryError: always.
+            RepositoryError: there is a comment; JSON has no place for one.
         """
-        _refuse(comment)
-        raise AssertionError(text)
+        _refuse(*(comment for comment, _text in opened))
+        return ()
 
     def insert_leaf(self, path: KeyPath, scalar: Scalar) -> Edit:
-        """Return the edit that adds a leaf, objects above included, laid out as its neighbours.
+        """Return the edit that adds a leaf, with what is above, laid out as its neighbours.
+
+        A position is that behind the last item of a list; a list that is missing begins with 0.
 
         Raises:
-            RepositoryError: something above it is a value or a list, or stands there twice.
+            RepositoryError: something above it is a value, or a list where a name is asked for,
+                or stands there twice; or the position is not the next one.
         """
         if _is_reserved(path[0]):
             raise RepositoryError("the top-level `sops` is reserved for the metadata")
         depth, parent = self._deepest_parent(path)
-        rest = tuple(step for step in path[depth:] if isinstance(step, str))
-        if len(rest) < len(path) - depth:
-            raise RepositoryError(f"{words(path)} is no item of a list that exists")
+        rest = path[depth:]
+        below = self._children(path[:depth])
+        _check_positions(path, depth, len(below))
         try:
             spelled = spell(scalar.kind, scalar.content)
         except RepositoryError as error:
             raise _at(path, error) from None
-        below = self._children(path[:depth])
         if not below:
             return self._fill(parent, rest, spelled)
         return self._add([self._layout.nest(rest, spelled, self._indent(below[-1]))], below)
@@ -208,19 +214,19 @@ class JsonText:
     def _check_parent(self, entry: Entry, path: KeyPath) -> None:
         if entry.path == path:
             raise RepositoryError(f"{words(path)} is there already")
-        value = self.text[entry.value : entry.end]
-        if value.startswith("["):
-            place = words(entry.path)
-            raise RepositoryError(f"{place} is a list: {words(path)} cannot stand below it")
-        if not value.startswith("{") and value != Empty.NULL.value:
-            raise RepositoryError(f"{words(entry.path)} is a value: nothing can stand below it")
+        value, place = self.text[entry.value : entry.end], words(entry.path)
+        if value[0] not in "{[" and value != Empty.NULL.value:
+            raise RepositoryError(f"{place} is a value: nothing can stand below it")
+        if value[0] == ("{" if isinstance(path[len(entry.path)], int) else "["):
+            what = "list" if value[0] == "[" else "object"
+            raise RepositoryError(f"{place} is a {what}: {words(path)} cannot stand below it")
 
-    def _fill(self, parent: Entry | None, keys: Sequence[str], spelled: str) -> Edit:
-        """Return the edit that puts an object with one entry in the place of an empty one."""
+    def _fill(self, parent: Entry | None, steps: KeyPath, spelled: str) -> Edit:
+        """Return the edit that puts a collection with one entry in the place of an empty one."""
         indent = self._indent(parent) if parent else ""
-        inner = self._layout.nest(keys, spelled, self._layout.deeper(indent))
+        inner = self._layout.nest(steps, spelled, self._layout.deeper(indent))
         start, end = (parent.value, parent.end) if parent else (self.root.start, self.root.end)
-        return Edit(start, end, self._layout.enclose("{}", [inner], indent))
+        return Edit(start, end, self._layout.enclose(brackets(steps[0]), [inner], indent))
 
     def _add(self, pairs: Sequence[str], siblings: Sequence[Entry]) -> Edit:
         """Return the edit that adds entries behind all others, at top before the metadata."""
@@ -270,6 +276,15 @@ class JsonText:
 
 def words(path: KeyPath) -> str:
     return "/".join(map(str, path))
+
+
+def _check_positions(path: KeyPath, depth: int, items: int) -> None:
+    """Check that positions of a path that does not exist are those of the next items."""
+    expected = items
+    for step in path[depth:]:
+        if isinstance(step, int) and step != expected:
+            raise RepositoryError(f"{words(path)} is not the next item of a list: {expected} is")
+        expected = 0
 
 
 def _is_reserved(step: str | int) -> bool:

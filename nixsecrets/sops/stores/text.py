@@ -1,16 +1,17 @@
 """What a document of any format can be asked and told: the one interface of the stores."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol
 
 from nixsecrets.sops.metadata import Value
 from nixsecrets.sops.tree import Comment, Empty, KeyPath, Leaf, LeafType, Tree
 from nixsecrets.textedit import Edit
 
+METADATA_NAME = "sops"
+"""The top-level name of the metadata in every format that nests."""
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+
+class Scalar(NamedTuple):
     """A value to be written."""
 
     kind: LeafType | Empty
@@ -32,6 +33,10 @@ class Text(Protocol):
         """The fields of the metadata, nested; None: there are none."""
 
     @property
+    def metadata_text(self) -> bytes | None:
+        """The metadata as it stands, if it can be put behind another text as it is."""
+
+    @property
     def documents(self) -> int:
         """How many documents the text is a stream of; 1 in all formats but YAML."""
 
@@ -39,8 +44,8 @@ class Text(Protocol):
     def reserved(self) -> bool:
         """Whether something stands where the metadata is to stand, sops' own included."""
 
-    def seated(self, comments: Iterable[Comment]) -> Self:
-        """Return the text with comments that are to be sealed where all readers agree on them."""
+    def seated(self, comments: Iterable[Comment]) -> "Text":
+        """Return the text as every reader takes it, given the comments that are to be sealed."""
 
     def respell_leaf(self, leaf: Leaf, scalar: Scalar) -> Edit:
         """Return the edit that puts another value in a leaf's place."""
@@ -48,8 +53,8 @@ class Text(Protocol):
     def respell_comment(self, comment: Comment, sealed: str) -> Edit:
         """Return the edit that puts a sealed text in a comment's place."""
 
-    def clear_comment(self, comment: Comment, text: str) -> Edit:
-        """Return the edit that writes an opened comment over its sealed form."""
+    def clear_comments(self, opened: Sequence[tuple[Comment, str]]) -> Sequence[Edit]:
+        """Return the edits that write opened comments over their sealed forms."""
 
     def insert_leaf(self, path: KeyPath, scalar: Scalar) -> Edit:
         """Return the edit that adds a leaf, mappings above included.

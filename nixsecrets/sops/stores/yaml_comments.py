@@ -3,37 +3,17 @@
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
+from nixsecrets.sops.stores.yaml_text import Entry, Root
 from nixsecrets.sops.tree import Comment, KeyPath, Span
 from nixsecrets.textedit import line_start
 
 _COMMENT = re.compile(r"#([^\n\r\x85\u2028\u2029]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Text between two events: blanks, indicators, comments."""
-
-    start: int
-    end: int
-
-
-class Placed(Protocol):
-    """What is needed of an entry: see `yaml.Entry`."""
-
-    @property
-    def path(self) -> KeyPath: ...
-    @property
-    def start(self) -> int: ...
-    @property
-    def column(self) -> int: ...
-    @property
-    def document(self) -> int: ...
-
-
-def find_comments(text: str, gaps: Sequence[Gap], entries: Sequence[Placed]) -> Iterator[Comment]:
+def find_comments(
+    text: str, gaps: Sequence[Span], entries: Sequence[Entry], roots: Sequence[Root]
+) -> Iterator[Comment]:
     """Return the comments in `gaps`, each with the containers that may have taken it.
 
     Which node a comment belongs to is decided by the YAML library of its writer, and not always
@@ -42,29 +22,44 @@ def find_comments(text: str, gaps: Sequence[Gap], entries: Sequence[Placed]) -> 
 
     Args:
         text: the whole text.
-        gaps: in file order.
+        gaps: what stands between the events: blanks, indicators, comments; in file order.
         entries: in file order, of entries that start at one place the outer first.
+        roots: one for each document of the stream.
     """
     starts = [entry.start for entry in entries]
+    closes = [root.close for root in roots]
     line, counted = 1, 0
     for gap in gaps:
         for match in _COMMENT.finditer(text, gap.start, gap.end):
-            line += text.count("\n", counted, match.start())
-            counted = match.start()
-            position = bisect_left(starts, match.start())
-            before = entries[position - 1] if position else None
-            after = entries[position] if position < len(entries) else None
-            own, *others = _containers(text, match.start(), before, after)
-            near, alone = before or after, is_alone(text, match.start())
-            yield Comment(
-                container=own,
-                others=tuple(others),
-                text=match[1],
-                span=Span(match.start(), match.end()),
-                document=near.document if near else 0,
-                line=line,
-                behind=None if before is None or alone else before.path,
-            )
+            start, end = match.span()
+            line += text.count("\n", counted, start)
+            counted = start
+            document = document_at(closes, start)
+            position = bisect_left(starts, start)
+            before, after = neighbours(entries, position, document)
+            alone = is_alone(text, start)
+            own, *others = _containers(text, start, before, after)
+            behind = None if before is None or alone else before.path
+            yield Comment(own, tuple(others), match[1], Span(start, end), document, line, behind)
+
+
+def document_at(closes: Sequence[int], offset: int) -> int:
+    """Return which document of a stream `offset` belongs to: the one that did not end before.
+
+    What follows on a document's end mark (`...`) belongs to the next one, if there is one.
+    """
+    return min(bisect_left(closes, offset), max(len(closes) - 1, 0))
+
+
+def neighbours(
+    entries: Sequence[Entry], position: int, document: int
+) -> tuple[Entry | None, Entry | None]:
+    """Return the entries before and at `position`, None where they are of another document."""
+    before = entries[position - 1] if position else None
+    after = entries[position] if position < len(entries) else None
+    if before is not None and before.document != document:
+        before = None
+    return before, None if after is None or after.document != document else after
 
 
 def is_alone(text: str, offset: int) -> bool:
@@ -73,7 +68,7 @@ def is_alone(text: str, offset: int) -> bool:
 
 
 def _containers(
-    text: str, offset: int, before: Placed | None, after: Placed | None
+    text: str, offset: int, before: Entry | None, after: Entry | None
 ) -> Sequence[KeyPath]:
     containers = [_by_place(text, offset, before, after)]
     containers += [entry.path[:-1] for entry in (after, before) if entry is not None]
@@ -84,7 +79,7 @@ def _containers(
     return tuple(dict.fromkeys(containers))
 
 
-def _by_place(text: str, offset: int, before: Placed | None, after: Placed | None) -> KeyPath:
+def _by_place(text: str, offset: int, before: Entry | None, after: Entry | None) -> KeyPath:
     if not is_alone(text, offset):
         return before.path[:-1] if before else ()
     if after is None:

@@ -1,22 +1,16 @@
 """Edits of a YAML document that touch one thing and leave every other character alone."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.sops.cipher import spelled_type
+from nixsecrets.sops.stores.text import Scalar
 from nixsecrets.sops.stores.yaml_spelling import is_string_in_yaml_1_1, spell, spell_key
 from nixsecrets.sops.stores.yaml_text import METADATA_KEY, Entry, YamlText
-from nixsecrets.sops.tree import Comment, Empty, KeyPath, Leaf, LeafType
+from nixsecrets.sops.tree import Comment, Empty, KeyPath, Leaf
 from nixsecrets.textedit import Edit, apply_edits, line_end, line_start
 
-
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """A value to be written."""
-
-    kind: LeafType | Empty
-    content: bytes
+_ITEM_INDENT = 2
 
 
 def apply(parsed: YamlText, edits: Iterable[Edit]) -> bytes:
@@ -26,6 +20,9 @@ def apply(parsed: YamlText, edits: Iterable[Edit]) -> bytes:
 def respell_leaf(parsed: YamlText, leaf: Leaf, scalar: Scalar) -> Edit:
     """Return the edit that puts another value in a leaf's place."""
     entry = parsed.places[leaf.document, leaf.path]
+    if entry.value != leaf.span.start:  # sops lets a mapping key stand twice in later documents
+        same = (one for one in parsed.entries if one.path == entry.path)
+        entry = next(one for one in same if one.value == leaf.span.start)
     return put(parsed, entry, _spell_at(parsed, entry, scalar))
 
 
@@ -86,24 +83,30 @@ def put(parsed: YamlText, entry: Entry, spelled: str) -> Edit:
     elif not old and not text[start - 1].isspace():
         spelled = " " + spelled
     kept = old[len(old.rstrip("\r\n")) :]
+    if text.startswith("#", entry.end):  # libyaml takes a comment that touches a closing quote
+        kept = " "
     return Edit(start, entry.end, spelled + (newline if _keeps(old) else kept))
 
 
 def insert_leaf(parsed: YamlText, path: KeyPath, scalar: Scalar) -> Edit:
-    """Return the edit that adds a leaf at a path that does not exist yet, mappings above included.
+    """Return the edit that adds a leaf at a path that does not exist yet, with what is above.
+
+    A position is that behind the last item of a list; a list that is missing begins with 0.
 
     Raises:
-        RepositoryError: something above it is a value or a list, or its parent is a list.
+        RepositoryError: something above it is a value, or a list where a name is asked for, or
+            the position is not the next one.
     """
     depth, parent = _deepest_parent(parsed, path)
-    rest = tuple(step for step in path[depth:] if isinstance(step, str))
-    if len(rest) < len(path) - depth:
-        raise RepositoryError(f"{_words(path)} is no item of a list that exists")
+    rest = path[depth:]
     below = [entry for entry in parsed.entries if _is_child(entry, path[:depth])]
+    _check_positions(path, depth, len(below))
     if parent is not None and not below:
         return _fill_empty(parsed, parent, rest, scalar)
     if depth == 0:
         below = [entry for entry in below if entry.path != (METADATA_KEY,)] or below[:1]
+    if not below:
+        return insert_lines(parsed, len(parsed.text), render_block(rest, scalar, 0, parsed.indent))
     last = below[-1]
     if last.flow:
         return Edit(last.end, last.end, ", " + _flow(rest, scalar))
@@ -140,13 +143,21 @@ def cut_entry(parsed: YamlText, entry: Entry, siblings: list[Entry]) -> Edit:
     return Edit(siblings[position - 1].end if position else entry.start, entry.end, "")
 
 
-def render_block(keys: tuple[str, ...], scalar: Scalar, column: int, indent: int) -> str:
-    """Return lines for nested mappings with one leaf, each line ended."""
-    lines = [
-        " " * (column + depth * indent) + spell_key(key) + ":" for depth, key in enumerate(keys)
-    ]
-    at = column + len(keys) * indent
-    return "\n".join(lines) + " " + spell(scalar.kind, scalar.content, at) + "\n"
+def render_block(steps: KeyPath, scalar: Scalar, column: int, indent: int) -> str:
+    """Return lines for nested mappings and lists with one leaf, each line ended."""
+    return " " * column + _block(steps, scalar, column, indent) + "\n"
+
+
+def _block(steps: KeyPath, scalar: Scalar, column: int, indent: int) -> str:
+    """Return the same without the first line's indentation and the last line's end."""
+    step, rest = steps[0], steps[1:]
+    head = "-" if isinstance(step, int) else f"{spell_key(step)}:"
+    if not rest:
+        return f"{head} {spell(scalar.kind, scalar.content, column + indent)}"
+    if isinstance(step, int):
+        return f"- {_block(rest, scalar, column + _ITEM_INDENT, indent)}"
+    below = column + indent
+    return f"{head}\n{' ' * below}{_block(rest, scalar, below, indent)}"
 
 
 def insert_lines(parsed: YamlText, offset: int, lines: str) -> Edit:
@@ -169,10 +180,10 @@ def _spell_at(parsed: YamlText, entry: Entry, scalar: Scalar) -> str:
 
 
 def _is_one_line(parsed: YamlText, entry: Entry) -> bool:
-    """Say whether a value has to end on its line: something else follows there."""
+    """Say whether a value has to end on its line: something else follows there, if only a blank."""
     text, end = parsed.text, entry.end
     ended = end and text[end - 1] == "\n"
-    return entry.flow or (not ended and bool(text[end : line_end(text, end)].strip()))
+    return entry.flow or (not ended and bool(text[end : line_end(text, end)].strip("\r\n")))
 
 
 def _keeps(block_scalar: str) -> bool:
@@ -181,18 +192,28 @@ def _keeps(block_scalar: str) -> bool:
     return block_scalar.endswith("\n") and "+" in head
 
 
-def _flow(keys: tuple[str, ...], scalar: Scalar) -> str:
+def _flow(steps: KeyPath, scalar: Scalar) -> str:
     text = spell(scalar.kind, scalar.content, None)
-    for key in reversed(keys[1:]):
-        text = f"{{{spell_key(key)}: {text}}}"
-    return f"{spell_key(keys[0])}: {text}"
+    for step in reversed(steps[1:]):
+        text = f"[{text}]" if isinstance(step, int) else f"{{{spell_key(step)}: {text}}}"
+    return text if isinstance(steps[0], int) else f"{spell_key(steps[0])}: {text}"
 
 
-def _fill_empty(parsed: YamlText, parent: Entry, rest: tuple[str, ...], scalar: Scalar) -> Edit:
+def _fill_empty(parsed: YamlText, parent: Entry, rest: KeyPath, scalar: Scalar) -> Edit:
     if parent.flow or _is_one_line(parsed, parent):
-        return put(parsed, parent, "{" + _flow(rest, scalar) + "}")
+        opening, closing = "[]" if isinstance(rest[0], int) else "{}"
+        return put(parsed, parent, opening + _flow(rest, scalar) + closing)
     block = render_block(rest, scalar, parent.column + parsed.indent, parsed.indent)
     return put(parsed, parent, "\n" + block.rstrip("\n"))
+
+
+def _check_positions(path: KeyPath, depth: int, items: int) -> None:
+    """Check that positions of a path that does not exist are those of the next items."""
+    expected = items
+    for step in path[depth:]:
+        if isinstance(step, int) and step != expected:
+            raise RepositoryError(f"{_words(path)} is not the next item of a list: {expected} is")
+        expected = 0
 
 
 def _deepest_parent(parsed: YamlText, path: KeyPath) -> tuple[int, Entry | None]:
@@ -209,13 +230,22 @@ def _deepest_parent(parsed: YamlText, path: KeyPath) -> tuple[int, Entry | None]
 def _check_parent(parsed: YamlText, prefix: KeyPath, path: KeyPath) -> None:
     if prefix == path:
         raise RepositoryError(f"{_words(path)} is a mapping or a list, not a value")
+    step = path[len(prefix)]
     for leaf in parsed.tree:
         if isinstance(leaf, Leaf) and leaf.path == prefix and not leaf.document:
-            if leaf.kind in (Empty.MAPPING, Empty.NULL):
+            if leaf.kind in (Empty.NULL, Empty.LIST if isinstance(step, int) else Empty.MAPPING):
                 return
-            raise RepositoryError(f"{_words(prefix)} is a value: nothing can stand below it")
-    if (0, (*prefix, 0)) in parsed.places and isinstance(path[len(prefix)], str):
-        raise RepositoryError(f"{_words(prefix)} is a list: {_words(path)} cannot stand below it")
+            if leaf.kind not in (Empty.MAPPING, Empty.LIST):
+                raise RepositoryError(f"{_words(prefix)} is a value: nothing can stand below it")
+            raise _misplaced(prefix, path, is_list=leaf.kind is Empty.LIST)
+    is_list = (0, (*prefix, 0)) in parsed.places
+    if is_list != isinstance(step, int):
+        raise _misplaced(prefix, path, is_list=is_list)
+
+
+def _misplaced(prefix: KeyPath, path: KeyPath, *, is_list: bool) -> RepositoryError:
+    what = "list" if is_list else "mapping"
+    return RepositoryError(f"{_words(prefix)} is a {what}: {_words(path)} cannot stand below it")
 
 
 def _is_child(entry: Entry, path: KeyPath) -> bool:

@@ -1,12 +1,12 @@
 """The `sops` block of a YAML document: written, changed field by field, taken away."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nixsecrets.sops.metadata import Value
 from nixsecrets.sops.stores.yaml_edit import after_lines, cut_entry, insert_lines, put
 from nixsecrets.sops.stores.yaml_spelling import spell, spell_key
-from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT, METADATA_KEY, Entry, YamlText
+from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT, METADATA_KEY, Entry, Root, YamlText
 from nixsecrets.sops.tree import LeafType
 from nixsecrets.textedit import Edit, line_start
 
@@ -18,10 +18,17 @@ def write_metadata(parsed: YamlText, fields: Mapping[str, Value]) -> list[Edit]:
 
     A field that does not change keeps its bytes.
     """
-    blocks = [entry for entry in parsed.entries if entry.path == (METADATA_KEY,)]
-    if not blocks:
-        return [_append(parsed, fields)]
-    return [edit for block in blocks for edit in _update(parsed, block, fields)]
+    if not parsed.roots:
+        return [insert_lines(parsed, len(parsed.text), _render(fields, 0))]
+    tops = _top_entries(parsed)
+    edits: list[Edit] = []
+    for root, top in zip(parsed.roots, tops, strict=True):
+        block = next((entry for entry in top if entry.path == (METADATA_KEY,)), None)
+        if block is None:
+            edits.append(_append(parsed, root, top, fields))
+        else:
+            edits += _update(parsed, block, fields)
+    return edits
 
 
 def stamp_metadata(parsed: YamlText, fields: Mapping[str, str]) -> list[Edit]:
@@ -35,25 +42,33 @@ def stamp_metadata(parsed: YamlText, fields: Mapping[str, str]) -> list[Edit]:
 
 
 def cut_metadata(parsed: YamlText) -> list[Edit]:
-    """Return the edits that take the metadata away."""
+    """Return the edits that take the metadata away; in a stream no document is lost with it."""
     edits = []
-    for document in range(parsed.documents):
-        top = [
-            entry for entry in parsed.entries if len(entry.path) == 1 and entry.document == document
-        ]
-        edits += [cut_entry(parsed, one, top) for one in top if one.path == (METADATA_KEY,)]
+    for top in _top_entries(parsed):
+        for block in (entry for entry in top if entry.path == (METADATA_KEY,)):
+            cut = cut_entry(parsed, block, top)
+            alone = parsed.documents > 1 and len(top) == 1 and not block.flow
+            edits.append(cut._replace(replacement="{}" + parsed.newline) if alone else cut)
     return edits
 
 
-def _append(parsed: YamlText, fields: Mapping[str, Value]) -> Edit:
-    root = parsed.roots[0] if parsed.roots else None
-    if root is None:
-        return insert_lines(parsed, len(parsed.text), _render(fields, 0))
+def _top_entries(parsed: YamlText) -> list[list[Entry]]:
+    """Return the entries at the top of each document."""
+    tops: list[list[Entry]] = [[] for _root in parsed.roots]
+    for entry in parsed.entries:
+        if len(entry.path) == 1:
+            tops[entry.document].append(entry)
+    return tops
+
+
+def _append(
+    parsed: YamlText, root: Root, top: Sequence[Entry], fields: Mapping[str, Value]
+) -> Edit:
+    """Return the edit that adds the block to a document whose entries at the top are `top`."""
     if not root.flow:
         return insert_lines(parsed, root.close, _render(fields, root.column))
-    if parsed.entries:
-        last = [entry for entry in parsed.entries if len(entry.path) == 1][-1]
-        return Edit(last.end, last.end, f", {METADATA_KEY}: {_flow(fields)}")
+    if top:
+        return Edit(top[-1].end, top[-1].end, f", {METADATA_KEY}: {_flow(fields)}")
     lines = _render(fields, 0).rstrip("\n").replace("\n", parsed.newline)
     alone = line_start(parsed.text, root.span.start) == root.span.start
     head = "" if alone else parsed.newline

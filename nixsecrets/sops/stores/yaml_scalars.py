@@ -1,7 +1,7 @@
 """Which type a YAML scalar has: as go-yaml v3 finds it (`resolve.go`), which sops reads with."""
 
 import re
-from binascii import Error, a2b_base64
+from binascii import a2b_base64
 from calendar import monthrange
 from re import Match
 
@@ -141,5 +141,5 @@ def _bytes_of(text: str, tag: str | None) -> bytes:
         return text.encode()
     try:
         return a2b_base64(text.replace("\r", "").replace("\n", ""), strict_mode=True)
-    except Error:
+    except ValueError:  # also of text outside of ASCII
         raise RepositoryError("a value tagged !!binary is no base64") from None

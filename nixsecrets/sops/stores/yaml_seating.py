@@ -6,13 +6,13 @@ its line. sops attaches comments elsewhere in ways that differ between its relea
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from nixsecrets.sops.stores.yaml_comments import is_alone
+from nixsecrets.sops.stores.yaml_comments import is_alone, neighbours
 from nixsecrets.sops.stores.yaml_edit import put
 from nixsecrets.sops.stores.yaml_spelling import spell
-from nixsecrets.sops.stores.yaml_text import Entry, YamlText
-from nixsecrets.sops.tree import Comment, KeyPath, Leaf, LeafType, leaves
+from nixsecrets.sops.stores.yaml_text import Entry, Root, YamlText
+from nixsecrets.sops.tree import Comment, Leaf, LeafType, leaves
 from nixsecrets.textedit import Edit, line_end, line_start
 
 
@@ -24,12 +24,16 @@ def seat_comments(parsed: YamlText, comments: Iterable[Comment]) -> Iterator[Edi
     tag: sops takes a comment near one for another place.
 
     Args:
-        parsed: a single document without metadata.
+        parsed: a document or a stream of documents without metadata.
         comments: some of its comments.
     """
     block = tuple(entry for entry in parsed.entries if not entry.flow)
-    scalars = frozenset(leaf.path for leaf in leaves(parsed.tree) if _is_scalar(leaf))
-    seating = _Seating(parsed, block, tuple(entry.start for entry in block), scalars)
+    seating = _Seating(
+        parsed,
+        block,
+        tuple(entry.start for entry in block),
+        frozenset(leaf.span.start for leaf in leaves(parsed.tree) if _is_scalar(leaf)),
+    )
     present = tuple(comments)
     if present:
         yield from _spell_out(parsed)
@@ -39,32 +43,50 @@ def seat_comments(parsed: YamlText, comments: Iterable[Comment]) -> Iterator[Edi
                 yield edit
 
 
-@dataclass(frozen=True, slots=True)
-class _Seating:
+class _Seating(NamedTuple):
+    """Where comments may go.
+
+    Args:
+        parsed: the text.
+        block: its entries that stand in no braces or brackets.
+        starts: their offsets.
+        scalars: the offsets of all values that are a text.
+    """
+
     parsed: YamlText
     block: tuple[Entry, ...]
     starts: tuple[int, ...]
-    scalars: frozenset[KeyPath]
+    scalars: frozenset[int]
 
     def seat(self, comment: Comment) -> Iterable[Edit]:
-        offset = comment.span.start
+        offset, root = comment.span.start, self._root(comment)
         position = bisect_left(self.starts, offset)
-        before = self.block[position - 1] if position else None
-        after = self.block[position] if position < len(self.block) else None
+        before, after = neighbours(self.block, position, comment.document)
+        if root is not None and offset > root.close:
+            return self._above(comment, root.close, None)
         if before is None:
-            return self._at_top(comment, after)
-        if offset > self.parsed.roots[0].close:
-            return self._above(comment, self.parsed.roots[0].close, None)
+            return self._at_top(comment, root, after)
         inner = after is not None and after.path[: len(before.path)] == before.path
         if is_alone(self.parsed.text, offset):
             if offset < before.end and not inner:
                 return self._above_line_of(before, comment)
             return self._to_column(comment, after)
-        if offset < before.end or before.path not in self.scalars:
+        if offset < before.end or before.value not in self.scalars:
             return self._above_line_of(before, comment)
         return (Edit(offset, comment.span.end, _mark(comment, before)),)
 
-    def _apart(self, offset: int, after: Entry | None) -> str:
+    def _root(self, comment: Comment) -> Root | None:
+        roots = self.parsed.roots
+        return roots[comment.document] if roots else None
+
+    def _column(self, comment: Comment, entry: Entry | None) -> int:
+        """Return the column of the entry below a comment, or of its document's mapping."""
+        root = self._root(comment)
+        if entry is not None:
+            return entry.column
+        return root.column if root is not None and not root.flow else 0
+
+    def _apart(self, comment: Comment, offset: int, after: Entry | None) -> str:
         """Return the blank line that keeps a comment at `offset` off a list above it.
 
         A list may have its key's column, and so may a comment below it. sops takes it for the end
@@ -74,33 +96,32 @@ class _Seating:
         above = self.parsed.text[line_start(self.parsed.text, start - 1) : start].strip()
         if not above or above.startswith("#"):
             return ""
-        column = after.column if after else self._root_column
+        column = self._column(comment, after)
         path = after.path[:-1] if after else ()
-        position = bisect_left(self.starts, offset)
-        before = self.block[position - 1].path if position else ()
+        last, _ = neighbours(self.block, bisect_left(self.starts, offset), comment.document)
+        before = last.path if last else ()
         items = (before[:depth] for depth in range(len(path) + 1, len(before) + 1))
         lists = (item for item in items if isinstance(item[-1], int) and item[:-1] != path)
-        ends_list = any(self.parsed.places[0, item].column == column for item in lists)
+        places = self.parsed.places
+        ends_list = any(places[comment.document, item].column == column for item in lists)
         return self.parsed.newline if ends_list else ""
 
-    @property
-    def _root_column(self) -> int:
-        roots = self.parsed.roots
-        return roots[0].column if roots and not roots[0].flow else 0
-
-    def _at_top(self, comment: Comment, after: Entry | None) -> Iterable[Edit]:
-        text, root = self.parsed.text, self.parsed.roots[0] if self.parsed.roots else None
-        if root is not None and root.flow and comment.span.start > root.span.start:
+    def _at_top(self, comment: Comment, root: Root | None, after: Entry | None) -> Iterable[Edit]:
+        """Seat a comment above all entries of its document, or in a document without any."""
+        text, start = self.parsed.text, comment.span.start
+        if root is not None and root.flow and start > root.span.start:
             return self._above(comment, root.span.start, None)
-        if is_alone(text, comment.span.start):
+        if is_alone(text, start):
             return self._to_column(comment, after)
-        return () if after is None else self._above_line_of(after, comment)
+        if after is not None:
+            return self._above_line_of(after, comment)
+        return () if root is None else self._above(comment, root.span.start, None)
 
     def _to_column(self, comment: Comment, after: Entry | None) -> Iterable[Edit]:
         """Move a comment to the column of what follows."""
-        column = after.column if after else self._root_column
+        column = self._column(comment, after)
         start = line_start(self.parsed.text, comment.span.start)
-        line = self._apart(start, after) + " " * column + _mark(comment, after)
+        line = self._apart(comment, start, after) + " " * column + _mark(comment, after)
         return (Edit(start, comment.span.end, line),)
 
     def _above_line_of(self, entry: Entry, comment: Comment) -> Iterable[Edit]:
@@ -111,8 +132,8 @@ class _Seating:
     def _above(self, comment: Comment, offset: int, entry: Entry | None) -> Iterable[Edit]:
         """Move a comment to a line of its own at `offset`, where `entry` starts, or a document."""
         text, newline, span = self.parsed.text, self.parsed.newline, comment.span
-        column = entry.column if entry else self._root_column
-        head = self._apart(offset, entry) if is_alone(text, offset) else newline
+        column = self._column(comment, entry)
+        head = self._apart(comment, offset, entry) if is_alone(text, offset) else newline
         line = f"{head}{' ' * column}{_mark(comment, entry)}{newline}"
         start, end = span.start, span.end
         if is_alone(text, start):

@@ -1,7 +1,7 @@
 """A parsed YAML text: what stands where."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nixsecrets.sops.metadata import Value
 from nixsecrets.sops.tree import KeyPath, Span, Tree
@@ -11,8 +11,7 @@ DEFAULT_INDENT = 4
 """What sops indents by (`stores.yaml.indent`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry of a mapping or one item of a list, as a place for edits.
 
     Args:
@@ -36,8 +35,7 @@ class Entry:
     document: int
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(NamedTuple):
     """The collection at the top of one document of a stream.
 
     Args:
@@ -53,8 +51,7 @@ class Root:
     close: int
 
 
-@dataclass(frozen=True, slots=True)
-class YamlText:
+class YamlText(NamedTuple):
     """A parsed document.
 
     Args:
