@@ -1,8 +1,7 @@
 """Binary files: any bytes, sealed as the one value of a JSON envelope (sops `stores/json`)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from nixsecrets.errors import IntegrityError, RepositoryError
 from nixsecrets.sops.cipher import looks_sealed
@@ -21,8 +20,7 @@ _EMPTY_ENVELOPE = b'{\n\t"data": ""\n}\n'
 _SELECTION_FIELDS = frozenset(kind.value for kind in SelectionKind)
 
 
-@dataclass(frozen=True, slots=True)
-class BinaryText:
+class BinaryText(NamedTuple):
     """A sealed binary file, or one to be sealed: a `Text` with one leaf and without comments.
 
     Its edits go between the quotes of `data`. Sealed, nothing there needs an escape; in clear, the

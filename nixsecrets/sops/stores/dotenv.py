@@ -5,7 +5,7 @@ break. The metadata are the lines whose names begin with `sops_`, wherever they 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.sops.metadata import Value
@@ -26,8 +26,7 @@ from nixsecrets.textedit import Edit, apply_edits
 _PREFIX = "sops_"
 
 
-@dataclass(frozen=True, slots=True)
-class DotenvText:
+class DotenvText(NamedTuple):
     """A parsed text.
 
     Args:

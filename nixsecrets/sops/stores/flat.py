@@ -3,9 +3,9 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby
+from typing import NamedTuple
 
 from nixsecrets.errors import IntegrityError, RepositoryError
 from nixsecrets.sops.cipher import holds_sealed
@@ -21,8 +21,7 @@ _FRACTION = re.compile(r"\.\d+")
 _EXPONENTS_OF_PLAIN_FLOATS = range(-4, 6)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One name with its value, as a place for edits.
 
     Args:
@@ -169,12 +168,14 @@ def _flattened(name: str, value: Value) -> Iterator[tuple[str, str]]:
             yield name, str(value).lower() if isinstance(value, bool) else str(value)
 
 
-@dataclass(slots=True)
 class _Node:
     """What stands at one place: a text, or nodes by their name or position."""
 
-    text: str | None = None
-    below: dict[str | int, "_Node"] = field(default_factory=dict)
+    __slots__ = ("below", "text")
+
+    def __init__(self) -> None:
+        self.text: str | None = None
+        self.below: dict[str | int, _Node] = {}
 
     def put(self, name: str, text: str) -> None:
         node = self

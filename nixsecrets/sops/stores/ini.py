@@ -5,7 +5,7 @@ it and comes behind that name in the tree, as sops has it; all its lines are one
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.sops.metadata import Value
@@ -38,8 +38,7 @@ _UTF_16_MARKS = (b"\xfe\xff", b"\xff\xfe")
 _LEVELS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class IniText:
+class IniText(NamedTuple):
     """A parsed text.
 
     Args:
@@ -324,7 +323,7 @@ def _parsed(text: str, mark: str) -> IniText:
     if len(owners) > 1:
         raise RepositoryError("the section `sops` comes again", line=owners[1].number)
     own = tuple(
-        replace(entry.line, text=unescape(entry.line.text))
+        entry.line._replace(text=unescape(entry.line.text))
         for section in owners
         for entry in section.entries
     )

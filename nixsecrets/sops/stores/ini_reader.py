@@ -5,7 +5,7 @@ refused, because it would stay readable in a sealed document.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.sops.stores.flat import Line
@@ -25,8 +25,7 @@ _BLOCK_QUOTES = ('"""', "`")
 _NAME_QUOTES = ('"""', '"', "`")
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """One line of a comment, from its mark to the end of the line."""
 
     start: int
@@ -34,8 +33,7 @@ class Note:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
+class Notes(NamedTuple):
     """The comment of a name or of a section: lines above it, and what stands behind it."""
 
     above: tuple[Note, ...] = ()
@@ -50,16 +48,14 @@ class Notes:
         return line_start(text, self.above[0].start) if self.above else start
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A name with its value and its comment."""
 
     line: Line
     notes: Notes
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """One section.
 
     Args:
@@ -88,8 +84,7 @@ class Section:
         return self.entries[-1].line.end if self.entries else self.body
 
 
-@dataclass(frozen=True, slots=True)
-class ReadValue:
+class ReadValue(NamedTuple):
     """A value as it is read.
 
     Args:

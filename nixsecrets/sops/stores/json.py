@@ -7,7 +7,6 @@ replaces what is no Unicode.
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from json import JSONDecodeError, JSONDecoder
 
 from nixsecrets.errors import IntegrityError, RepositoryError
@@ -63,19 +62,17 @@ class _SyntaxError(Exception):
         self.offset = offset
 
 
-@dataclass(slots=True)
 class _Collection:
     """An object or a list that is being read; the last four are those of the entry under way."""
 
-    path: KeyPath
-    start: int
-    bracket: str
-    count: int = 0
-    names: set[str] = field(default_factory=set)
-    step: str | int = 0
-    key_start: int = 0
-    key_end: int = 0
-    value: int = 0
+    def __init__(self, path: KeyPath, start: int, bracket: str) -> None:
+        self.path = path
+        self.start = start
+        self.bracket = bracket
+        self.count = 0
+        self.names: set[str] = set()
+        self.step: str | int = 0
+        self.key_start = self.key_end = self.value = 0
 
 
 class _Reader:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.sops.metadata import Value
@@ -63,8 +63,7 @@ def brackets(step: str | int) -> str:
     return "[]" if isinstance(step, int) else "{}"
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """How a text is laid out.
 
     Args:

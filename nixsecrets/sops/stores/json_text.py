@@ -1,9 +1,8 @@
 """A parsed JSON text, and its edits: each touches one thing and leaves the rest alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Self
+from typing import NamedTuple, Self
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.sops.metadata import Value
@@ -17,8 +16,7 @@ _SOPS_UNIT = "\t"
 """What sops indents by (`stores.json.indent`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry of an object or one item of a list, as a place for edits.
 
     Args:
@@ -36,8 +34,7 @@ class Entry:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class JsonText:
+class JsonText(NamedTuple):
     """A parsed document: a `Text`; JSON has no comments.
 
     Args:
