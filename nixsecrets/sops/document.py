@@ -1,6 +1,6 @@
 """A document: parse it, open it with its data key, change it, seal it again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from nixsecrets.age.identity import Identity
@@ -69,7 +69,10 @@ class Document(NamedTuple):
     def items(self) -> Iterator[tuple[Item, bool]]:
         """Yield every item in file order with whether its rule says that it is encrypted."""
         for item, encrypted in items_with_rule(self.text.tree, self.metadata.selection):
-            yield (_listed_comment(item) if encrypted else item), encrypted
+            if encrypted and isinstance(item, Leaf) and isinstance(item.path[-1], int):
+                yield _listed_comment(item), encrypted
+            else:
+                yield item, encrypted
 
     def leaf_states(self) -> Iterator[LeafState]:
         for item, encrypted in self.items():
@@ -172,6 +175,20 @@ def open_document(document: Document, data_key: Plaintext) -> OpenDocument:
     return OpenDocument(document, data_key, items)
 
 
+def open_value(document: Document, data_key: Plaintext, path: KeyPath) -> Opened | None:
+    """Return the leaf at `path` of the first document, as `open_document` would; keep no other.
+
+    Raises:
+        IntegrityError: any value or the MAC does not hold; the leaf's place is told.
+    """
+    cipher = Cipher(data_key)
+    found: list[Opened] = []
+    metadata = document.metadata
+    code = code_of(_noting(open_items(document, cipher), path, found), metadata)
+    mac.verify(code, metadata.mac, cipher, metadata.lastmodified)
+    return found[0] if found else None
+
+
 def plain_text(opened: OpenDocument) -> Plaintext:
     """Return the document in clear: layout and comments as they are, metadata left out."""
     text = opened.document.text
@@ -189,10 +206,10 @@ def plain_text(opened: OpenDocument) -> Plaintext:
     return Plaintext(text.apply([*edits, *text.clear_comments(comments)]))
 
 
-def items_with_rule(tree: Tree, selection: Selection) -> Iterator[tuple[Item, bool]]:
+def items_with_rule(tree: Iterable[Item], selection: Selection) -> Iterator[tuple[Item, bool]]:
     """Yield every item in file order with whether a rule says that it is encrypted."""
     if selection.kind in COMMENT_RULES:
-        yield from _items_with_comments(tree, selection)
+        yield from _items_with_comments(tuple(tree), selection)
         return
     for item in tree:
         path = item.container if isinstance(item, Comment) else item.path
@@ -229,11 +246,12 @@ def open_item(item: Item, cipher: Cipher, *, encrypted: bool) -> Opened:
     if isinstance(item.kind, Empty):
         return Opened(item, encrypted=False, kind=None, value=None)
     if encrypted and item.content:
-        return _open_leaf(item, cipher)
+        kind, value = _opened_value(item, cipher)
+        return Opened(item, encrypted, kind, value)
     return Opened(item, encrypted=False, kind=item.kind, value=Plaintext(item.content))
 
 
-def _open_leaf(leaf: Leaf, cipher: Cipher) -> Opened:
+def _opened_value(leaf: Leaf, cipher: Cipher) -> tuple[LeafType, Plaintext]:
     try:
         spelled = leaf.content.decode("utf-8", "replace")
         name, value = cipher.open(spelled, path_aad(keys_of(leaf.path)))
@@ -244,7 +262,15 @@ def _open_leaf(leaf: Leaf, cipher: Cipher) -> Opened:
         where = "/".join(map(str, leaf.path))
         problem = f"{where}: {error.problem}"
         raise IntegrityError(problem, hint=error.hint, line=leaf.line) from None
-    return Opened(leaf, encrypted=True, kind=kind, value=value)
+    return kind, value
+
+
+def _noting(items: Iterable[Opened], path: KeyPath, found: list[Opened]) -> Iterator[Opened]:
+    """Yield all items and note the leaf at `path`."""
+    for one in items:
+        if _is_at(one.item, path):
+            found.append(one)
+        yield one
 
 
 def _is_at(item: Item, path: KeyPath) -> bool:
@@ -257,10 +283,8 @@ def _sealed_as(leaf: Leaf) -> str | None:
     return spelled_type(leaf.content.decode("utf-8", "replace"))
 
 
-def _listed_comment(item: Item) -> Item:
+def _listed_comment(item: Leaf) -> Item:
     """Return the comment for which sops wrote an item of a list, every other item as it is."""
-    if isinstance(item, Comment) or not isinstance(item.path[-1], int):
-        return item
     if _sealed_as(item) != "comment":
         return item
     text = decoded(item.content)
@@ -288,7 +312,7 @@ def _open_comment(comment: Comment, cipher: Cipher) -> Opened:
     return Opened(comment, encrypted=True, kind=None, value=None)
 
 
-def code_of(items: Sequence[Opened], metadata: Metadata) -> str:
+def code_of(items: Iterable[Opened], metadata: Metadata) -> str:
     """Return the MAC over open items, not sealed yet."""
     values = (
         (one.encrypted, one.value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import zip_longest
 from os import urandom
 from typing import NamedTuple
 
@@ -217,8 +218,9 @@ def finish(text: Text, items: Sequence[Sealed], metadata: Metadata, cipher: Ciph
 
 def check(content: bytes, form: Format, items: Iterable[Sealed]) -> None:
     """Parse a document that was written, and find in it what was to be written."""
-    found = [_place(item) for item, _chosen in parse(content, form).items()]
-    if found != [_place(one.opened.item, one.spelled) for one in items]:
+    found = (_place(item) for item, _chosen in parse(content, form).items())
+    meant = (_place(one.opened.item, one.spelled) for one in items)
+    if any(one != other for one, other in zip_longest(found, meant)):
         raise AssertionError("an edit of a document did not change what it was meant to")
 
 

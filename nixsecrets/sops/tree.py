@@ -41,7 +41,8 @@ class Leaf(NamedTuple):
         path: where it stands, list positions included.
         kind: its type in the text; a sealed leaf is a `STR` there.
         content: the canonical bytes of the value as it stands; of an `Empty`, none.
-        span: where it stands; of a scalar without text, the place for one.
+        start: offset at which it stands; of a scalar without text, the place for one.
+        end: offset after it.
         document: position in a stream of documents, from 0.
         line: 1-based.
     """
@@ -49,9 +50,14 @@ class Leaf(NamedTuple):
     path: KeyPath
     kind: LeafType | Empty
     content: bytes
-    span: Span
+    start: int
+    end: int
     document: int
     line: int
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.end)
 
 
 class Comment(NamedTuple):
@@ -105,7 +111,8 @@ def active_comments(tree: Tree) -> Mapping[int, tuple[str, ...]]:
         texts: list[str] = []
         for depth in range(len(holder)):
             place = item.document, holder[: depth + 1]
-            if place not in entered:
+            is_own = isinstance(item, Leaf) and depth == len(holder) - 1
+            if is_own or place not in entered:
                 run = runs.pop((item.document, holder[:depth]), ())
                 entered[place] = tuple(run)
             texts += entered[place]

@@ -186,7 +186,7 @@ def _own(line: Line) -> Line:
 
 def _leaf(line: Line) -> Leaf:
     content = line.text.encode("utf-8", "surrogateescape")
-    return Leaf((line.name,), LeafType.STR, content, line.value, 0, line.number)
+    return Leaf((line.name,), LeafType.STR, content, *line.value, 0, line.number)
 
 
 def _metadata(own: Sequence[Line]) -> Mapping[str, Value]:

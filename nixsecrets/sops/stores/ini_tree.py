@@ -33,7 +33,7 @@ def items_of(text: str, sections: Iterable[Section], ending: Notes) -> Iterator[
 def _leaf(section: str, entry: Entry) -> Leaf:
     line = entry.line
     content = line.text.encode("utf-8", "surrogateescape")
-    return Leaf((section, line.name), LeafType.STR, content, line.value, 0, line.number)
+    return Leaf((section, line.name), LeafType.STR, content, *line.value, 0, line.number)
 
 
 def _comments(text: str, notes: Notes, section: str) -> Iterator[Comment]:

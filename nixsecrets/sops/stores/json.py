@@ -185,8 +185,7 @@ class _Reader:
 
     def _leaf(self, path: KeyPath, kind: LeafType | Empty, content: bytes, start: int) -> None:
         line, _column = self.place(start)
-        span = Span(start, self._at)
-        self._leaves.append(Leaf(path, kind, content, span, document=0, line=line))
+        self._leaves.append(Leaf(path, kind, content, start, self._at, 0, line))
 
     def _finish(self, top: _Collection) -> None:
         path = (*top.path, top.step)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from nixsecrets.sops.metadata import Value
-from nixsecrets.sops.tree import Comment, Empty, KeyPath, Leaf, LeafType, Tree
+from nixsecrets.sops.tree import Comment, Empty, Item, KeyPath, Leaf, LeafType
 from nixsecrets.textedit import Edit
 
 METADATA_NAME = "sops"
@@ -25,7 +25,7 @@ class Text(Protocol):
     """
 
     @property
-    def tree(self) -> Tree:
+    def tree(self) -> Iterable[Item]:
         """Leaves and comments in file order, the metadata left out."""
 
     @property

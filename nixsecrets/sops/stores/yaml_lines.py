@@ -6,6 +6,7 @@ it reads, libyaml makes the same values at the same places.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,11 +17,12 @@ from nixsecrets.sops.stores.yaml import YamlText
 from nixsecrets.sops.stores.yaml_scalars import resolve_plain
 from nixsecrets.sops.stores.yaml_spelling import spell
 from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT
-from nixsecrets.sops.tree import Comment, Empty, KeyPath, Leaf, LeafType, Span
+from nixsecrets.sops.tree import Comment, Empty, KeyPath, Leaf, LeafType
 from nixsecrets.textedit import Edit, apply_edits, line_start
 
 _HEAD = f"{METADATA_NAME}:\n"
 _BLOCK = re.compile(rf"{_HEAD}(?: [^\n]*\n)+\Z")
+_SEALED_HEAD = "ENC["
 _SEALED = r"ENC\[AES256_GCM,[A-Za-z0-9+/=:,_]*\]"
 _QUOTED = r'"[ !#-\[\]-~]*"'
 _PLAIN = r"-?[A-Za-z0-9_./+][A-Za-z0-9_./+-]*"
@@ -36,19 +38,24 @@ _ITEM_INDENT = 2
 
 
 class LineText(NamedTuple):
-    """A document that was read line by line: a `Text`.
+    """A document that can be read line by line: a `Text`.
+
+    Its leaves are read each time they are asked for: fifty thousand of them take more memory
+    than time.
 
     Args:
         text: the whole text.
-        tree: leaves in file order, the metadata left out.
         block: the metadata, as a text of its own.
         start: offset in `text` at which `block` starts.
     """
 
     text: str
-    tree: tuple[Leaf, ...]
     block: YamlText
     start: int
+
+    @property
+    def tree(self) -> Iterator[Leaf]:
+        return _Reader().leaves(self.text, self.start)
 
     @property
     def metadata(self) -> Mapping[str, Value] | None:
@@ -95,7 +102,7 @@ class LineText(NamedTuple):
         return self._moved(self.block.stamp_metadata(fields))
 
     def cut_metadata(self) -> Sequence[Edit]:
-        return [Edit(self.start, len(self.text), "" if self.tree else "{}\n")]
+        return [Edit(self.start, len(self.text), "" if self.start else "{}\n")]
 
     def apply(self, edits: Iterable[Edit]) -> bytes:
         return apply_edits(self.text, edits).encode()
@@ -115,10 +122,10 @@ def parse(content: bytes) -> LineText | None:
     if not _BLOCK.match(text, start):
         return None
     try:
-        leaves = tuple(_Reader().leaves(text, start))
+        deque(_Reader().leaves(text, start), maxlen=0)
     except _NotPlain:
         return None
-    return LineText(text, leaves, yaml.parse(text[start:].encode()), start)
+    return LineText(text, yaml.parse(text[start:].encode()), start)
 
 
 class _NotPlain(Exception):  # noqa: N818  # no error: the other reader takes the text
@@ -163,9 +170,11 @@ class _Reader:
                     raise _NotPlain
                 top.names.add(name)
                 path = (*path, name)
-            if spelled:
+            if spelled.startswith(_SEALED_HEAD):
+                yield Leaf(path, LeafType.STR, spelled.encode(), *match.span(4), 0, lines)
+            elif spelled:
                 kind, content = _typed(spelled)
-                yield Leaf(path, kind, content, Span(*match.span(4)), 0, lines)
+                yield Leaf(path, kind, content, *match.span(4), 0, lines)
             else:
                 self._open(path, name)
         if lines != text.count("\n", 0, end) or self._opened:
@@ -203,8 +212,6 @@ class _Reader:
 
 
 def _typed(spelled: str) -> tuple[LeafType | Empty, bytes]:
-    if spelled.startswith("ENC["):
-        return LeafType.STR, spelled.encode()
     if spelled.startswith('"'):
         return LeafType.STR, spelled[1:-1].encode()
     return (_EMPTY[spelled], b"") if spelled in _EMPTY else resolve_plain(spelled)

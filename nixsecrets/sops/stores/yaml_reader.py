@@ -133,7 +133,7 @@ class Reader:
             return
         if not closed.count:
             kind = Empty.MAPPING if closed.is_mapping else Empty.LIST
-            self._leaves.append(Leaf(closed.path, kind, b"", span, self._document, closed.line))
+            self._leaves.append(Leaf(closed.path, kind, b"", *span, self._document, closed.line))
         self._close_entry(self._open[-1], end)
 
     def _scalar(self, event: ScalarEvent, start: int, end: int) -> None:
@@ -158,7 +158,7 @@ class Reader:
         if start == end and top.is_mapping and not self._has_colon(top.key_end, start):
             start = end = top.key_end  # of `? key` alone libyaml tells the next token
         line = start_of(event).line + 1
-        self._leaves.append(Leaf(path, kind, content, Span(start, end), self._document, line))
+        self._leaves.append(Leaf(path, kind, content, start, end, self._document, line))
         top.value_start = start
         self._close_entry(top, end)
 
