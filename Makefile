@@ -1,15 +1,23 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 PYTHON ?= python3
+SECONDS ?= 60
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test lint
+.PHONY: demo test test-long fuzz lint
 
 demo: $(INSTALLED)
 	$(BIN)/nixsecrets demo
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses auto
+
+test-long: $(INSTALLED)
+	NIXSECRETS_LONG=1 $(BIN)/python -m pytest --numprocesses auto
+
+fuzz: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python -m fuzz.run --seconds $(SECONDS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

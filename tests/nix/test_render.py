@@ -96,7 +96,7 @@ def test_malformed_option_paths_are_refused(path: str) -> None:
 
 
 def test_components_of_an_option_path_are_its_names() -> None:
-    assert parse_option_path(r'a."b.c"."d\"e"') == ("a", "b.c", 'd"e')
+    assert parse_option_path(r'a."b.c"."d\"e"."f\tg\n"') == ("a", "b.c", 'd"e', "f\tg\n")
 
 
 @pytest.mark.parametrize(

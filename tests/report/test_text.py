@@ -1,5 +1,4 @@
 import re
-from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
@@ -136,4 +135,4 @@ def test_names_of_the_repository_move_no_cursor() -> None:
 
 
 def _moved(plan: Plan, path: str) -> Change:
-    return replace(plan.changes[0], path=PurePosixPath(path))
+    return plan.changes[0]._replace(path=PurePosixPath(path))
