@@ -14,6 +14,7 @@ from nixsecrets.errors import IntegrityError, NixsecretsError, NoIdentityError, 
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops import document, sealing
 from nixsecrets.sops.document import OpenDocument
+from nixsecrets.sops.stores.formats import Format
 from nixsecrets.sops.tree import Comment, KeyPath, Leaf
 from tests.sops.real import make_identity
 
@@ -30,8 +31,9 @@ class Vector:
     """One file, as far as a reader needs it."""
 
     name: str
-    text: str | None
-    document: str | None
+    form: Format
+    text: bytes | None
+    document: bytes
     secret: Plaintext
     failure: str | None
     leaves: list[tuple[KeyPath, str, bool, bytes]]
@@ -52,13 +54,20 @@ def _read(file: Path) -> Vector:
     ]
     return Vector(
         name=file.stem,
-        text=fields["input"],
-        document=fields["document"],
+        form=Format(fields["format"]),
+        text=_text(fields),
+        document=(fields["document"] or "").encode(),
         secret=Plaintext(fields["test identity"].encode()),
         failure=fields["failure"],
         leaves=leaves,
         comments=fields.get("comments", []),
     )
+
+
+def _text(fields: dict[str, str | None]) -> bytes | None:
+    if "input in base64" in fields:
+        return base64.b64decode(fields["input in base64"] or "")
+    return None if fields["input"] is None else fields["input"].encode()
 
 
 VECTORS = [_read(file) for file in sorted(FOLDER.glob("*.json"))]
@@ -69,7 +78,8 @@ def _such(*vectors: Vector) -> pytest.MarkDecorator:
 
 
 def test_there_are_vectors() -> None:
-    assert len(VECTORS) > 40
+    assert len(VECTORS) > 60
+    assert {vector.form for vector in VECTORS} == set(Format)
 
 
 @_such(*(one for one in VECTORS if one.failure is None))
@@ -89,26 +99,24 @@ def test_a_document_that_does_not_open_says_why(vector: Vector) -> None:
 def test_what_sops_refuses_is_not_sealed(vector: Vector, now: datetime) -> None:
     identity, _secret = make_identity()
     with pytest.raises(RepositoryError):
-        sealing.seal(Plaintext((vector.text or "").encode()), [identity.recipient], now)
+        sealing.seal(Plaintext(vector.text or b""), [identity.recipient], now)
 
 
 @_such(*(one for one in VECTORS if one.failure is None and one.text is not None))
 def test_the_text_sealed_here_holds_the_same(vector: Vector, now: datetime) -> None:
     identity, _secret = make_identity()
-    metadata = document.parse((vector.document or "").encode()).metadata
-    text = Plaintext((vector.text or "").encode())
-    content = sealing.seal(
-        text, [identity.recipient], now, sealing.Terms(selection=metadata.selection)
-    )
+    selection = document.parse(vector.document, vector.form).metadata.selection
+    terms = sealing.Terms(vector.form, selection)
+    content = sealing.seal(Plaintext(vector.text or b""), [identity.recipient], now, terms)
 
-    parsed = document.parse(content)
+    parsed = document.parse(content, vector.form)
     opened = document.open_document(parsed, document.open_data_key(parsed, [identity]))
     assert _by_key(_leaves(opened)) == _by_key(vector.leaves)
     assert _comments(opened) == vector.comments
 
 
 def _open(vector: Vector) -> OpenDocument:
-    parsed = document.parse((vector.document or "").encode())
+    parsed = document.parse(vector.document, vector.form)
     return document.open_document(parsed, document.open_data_key(parsed, vector.identities))
 
 

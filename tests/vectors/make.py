@@ -15,6 +15,7 @@ import yaml
 from nixsecrets.plaintext import Plaintext
 from tests.sops.real import RealSops, make_identity
 from tests.tools import require_sops
+from tests.vectors import formats
 
 HERE = Path(__file__).parent
 Step = str | int
@@ -39,6 +40,7 @@ class Vector:
         found = {
             "title": self.title,
             "made by": version,
+            "format": "yaml",
             "input": self.text,
             "document": self.document,
             "test identity": re.sub(r"(?m)^#.*\n", "", self.identity.reveal().decode()),
@@ -464,7 +466,7 @@ def main() -> None:
         identity, secret = make_identity()
         sops = RealSops(require_sops(), work, identity, secret)
         said = sops.output("--version", "--disable-version-check", content=b"").decode()
-        made = list(_vectors(Maker(sops, Path(folder))))
+        made = [*_vectors(Maker(sops, Path(folder))), *formats.vectors(sops)]
     for old in HERE.glob("*.json"):
         old.unlink()
     for vector in made:
