@@ -16,6 +16,7 @@ from nixsecrets.errors import IntegrityError, NixsecretsError, RepositoryError
 from nixsecrets.fleet.policy_reading import parse_policy
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops import mac, shamir
+from nixsecrets.sops.changing import set_value
 from nixsecrets.sops.cipher import Cipher, path_aad
 from nixsecrets.sops.document import (
     OpenDocument,
@@ -28,9 +29,9 @@ from nixsecrets.sops.document import (
 from nixsecrets.sops.metadata import VERSION
 from nixsecrets.sops.rules import compile_pattern, parse_selection
 from nixsecrets.sops.scalars import canonical
-from nixsecrets.sops.changing import set_value
 from nixsecrets.sops.sealing import Terms, seal
 from nixsecrets.sops.stores import yaml
+from nixsecrets.sops.stores.formats import Format
 from nixsecrets.sops.stores.yaml_scalars import resolve_plain
 from nixsecrets.sops.stores.yaml_spelling import spell
 from nixsecrets.sops.tree import Comment, KeyPath, Leaf, LeafType, keys_of
@@ -124,6 +125,19 @@ def test_sops_opens_the_line_formats(tmp_path: Path, file_format: str) -> None:
     clear = sops(tmp_path, "decrypt", BLOCKS[f"sealed.{file_format}"], file_format)
     assert clear is not None
     assert clear.rstrip() == BLOCKS[f"plain.{file_format}"].rstrip().encode()
+
+
+@pytest.mark.parametrize("form", [Format.JSON, Format.DOTENV, Format.INI, Format.BINARY])
+def test_we_open_the_documents_of_other_formats_as_sops_does(tmp_path: Path, form: Format) -> None:
+    content = BLOCKS[f"sealed.{form.value}"].encode()
+    sealed = parse(content, form)
+    clear = plain_text(open_document(sealed, open_data_key(sealed, identities()))).reveal()
+    theirs = sops(tmp_path, "decrypt", content.decode(), form.value)
+    match form:
+        case Format.JSON:
+            assert json.loads(clear) == json.loads(theirs or b"")
+        case _:
+            assert clear == theirs
 
 
 def test_sops_opens_the_json_document(tmp_path: Path) -> None:
