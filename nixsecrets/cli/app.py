@@ -126,12 +126,32 @@ def find_root() -> Path:
     Raises:
         RepositoryError: there is neither a manifest nor a policy on the way up.
     """
-    here = Path.cwd()
+    root = _fleet_above(Path.cwd())
+    if root is None:
+        problem = f"no {MANIFEST} and no {_POLICY} here or above"
+        raise RepositoryError(problem, hint="nixsecrets init")
+    return root
+
+
+def _fleet_above(here: Path) -> Path | None:
     for name in (str(MANIFEST), _POLICY):
         for folder in (here, *here.parents):
             if (folder / name).is_file():
                 return folder
-    raise RepositoryError(f"no {MANIFEST} and no {_POLICY} here or above", hint="nixsecrets init")
+    return None
+
+
+def root_for(file: Path) -> Path:
+    """Return the root that a file is taken in: its fleet's, else git's, else its folder.
+
+    Of fleets within one another it is that of the working directory, if the file lies in it.
+    """
+    folder = (Path.cwd() / file).parent.resolve()
+    for start in (Path.cwd(), folder):
+        root = _fleet_above(start)
+        if root is not None and folder.is_relative_to(root.resolve()):
+            return root
+    return git.find_root(folder) or folder
 
 
 def new_root() -> Path:
@@ -197,6 +217,12 @@ def path_in(app: App, file: Path) -> PurePosixPath:
     if not absolute.is_relative_to(app.root.resolve()):
         raise UsageError(f"{file} lies outside the repository {app.root}")
     return PurePosixPath(absolute.relative_to(app.root.resolve()))
+
+
+def lies_in(app: App, file: Path) -> bool:
+    """Say whether a file that the user named would lie in the repository; `-` lies nowhere."""
+    folder = (Path.cwd() / file).parent.resolve()
+    return file != Path("-") and folder.is_relative_to(app.root.resolve())
 
 
 def parse_recipient_argument(text: str) -> tuple[Recipient, ...]:

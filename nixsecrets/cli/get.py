@@ -3,17 +3,17 @@
 import click
 
 from nixsecrets.cli.app import find_app, write_value
-from nixsecrets.cli.scope import Choose, find_place, no_value, scope_options
+from nixsecrets.cli.scope import Choose, find_place, name_options, no_value
 from nixsecrets.fleet.address import Purpose
 from nixsecrets.plans import documents
 from nixsecrets.sops.document import shown_value
+from nixsecrets.sops.tree import KeyPath
 
 
 @click.command("get")
-@click.argument("name")
-@scope_options
+@name_options
 @click.option("--host-identity", is_flag=True, help="Open it with this machine's SSH host key.")
-def command(name: str, choose: Choose, host_identity: bool) -> None:
+def command(name: str | KeyPath, choose: Choose, host_identity: bool) -> None:
     """Print one value: exact bytes into a pipe, with a newline on a terminal.
 
     NAME is `nextcloud/admin-password`, or a full address: `host/hq:nextcloud/admin-password`.
@@ -23,8 +23,7 @@ def command(name: str, choose: Choose, host_identity: bool) -> None:
     place = find_place(app, repository, name, choose, Purpose.READ)
     if repository.sources.find(place.path) is None:
         raise no_value(place)
-    opened = documents.open_at(repository, place.path, app.unlock)
-    found = opened.find(place.key_path)
+    found = documents.value_at(repository, place.path, place.key_path, app.unlock)
     if found is None:
-        raise no_value(place, opened.document)
+        raise no_value(place, documents.read(repository, place.path))
     write_value(shown_value(found))

@@ -66,7 +66,12 @@ SECTIONS = (
             Entry("get", "get:command", "Print one value."),
             Entry("ls", "ls:command", "List names, never values."),
             Entry("rm", "secrets:rm_command", "Remove a value."),
+            Entry("cp", "moving:cp_command", "Copy a value to another name or document."),
+            Entry("mv", "moving:mv_command", "Move a value to another name or document."),
+            Entry("encrypt", "encrypt:encrypt_command", "Make a document of a text in clear."),
             Entry("decrypt", "documents:decrypt_command", "Print a whole document in clear."),
+            Entry("convert", "encrypt:convert_command", "Make a document in another format."),
+            Entry("filestatus", "documents:filestatus_command", "Say whether a file is encrypted."),
             Entry("edit", "edit:command", "Edit a whole document in clear."),
             Entry("exec", "exec:command", "Run a program with a document's values."),
         ),
@@ -89,7 +94,7 @@ SECTIONS = (
     Section("Shell", (Entry("completion", "completion:command", "Print a completion script."),)),
 )
 ENTRIES = {entry.name: entry for section in SECTIONS for entry in section.entries}
-ALIASES = {"updatekeys": "rekey"}  # sops' own word
+ALIASES = {"updatekeys": "rekey", "unset": "rm"}  # sops' own words
 
 
 def start(arguments: Sequence[str]) -> int:

@@ -8,12 +8,23 @@ import click
 
 from nixsecrets.cli.app import App, path_in
 from nixsecrets.errors import RepositoryError, UsageError
-from nixsecrets.fleet.address import Leaves, Place, Purpose, ScopeChoice, candidates, locate
+from nixsecrets.fleet.access import document_of
+from nixsecrets.fleet.address import (
+    Leaves,
+    Place,
+    Purpose,
+    ScopeChoice,
+    candidates,
+    locate,
+    place_in,
+)
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import InFile, InGroup, OnHost, Shared
-from nixsecrets.fleet.names import parse_group_name, parse_host_name
+from nixsecrets.fleet.names import SecretName, parse_group_name, parse_host_name
 from nixsecrets.plans import documents
 from nixsecrets.sops.document import Document
+from nixsecrets.sops.keypath import parse_key_path
+from nixsecrets.sops.tree import KeyPath
 
 Choose = Callable[[App], ScopeChoice | None]
 
@@ -58,21 +69,57 @@ def scope_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_scope
 
 
+def name_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command NAME and the options of `scope_options`, or --path in place of NAME."""
+
+    @click.argument("name", required=False)
+    @click.option(
+        "--path",
+        "key_path",
+        metavar="KEYPATH",
+        help="""In place of NAME, as sops spells it: '["a"][0]["b"]'.""",
+    )
+    @scope_options
+    @wraps(command)
+    def with_name(*, name: str | None, key_path: str | None, **others: object) -> None:
+        if (name is None) == (key_path is None):
+            raise UsageError("give either NAME or --path")
+        asked = parse_key_path(key_path) if key_path is not None else name
+        command(name=asked, **others)
+
+    return with_name
+
+
 def find_place(
-    app: App, repository: Repository, name: str, choose: Choose, purpose: Purpose
+    app: App,
+    repository: Repository,
+    name: str | KeyPath,
+    choose: Choose,
+    purpose: Purpose,
+    holds: Callable[[Document, KeyPath], bool] = Document.has_leaf,
 ) -> Place:
     """Return what a name and the options mean; documents are looked into only where needed."""
+    if isinstance(name, tuple):
+        return _place_by_path(app, repository, name, choose)
 
     def leaves() -> Leaves:
         known = dict(documents.sealed(repository))
         own = app.this_machine(repository)
         return Leaves(
             tuple(path for path in candidates(repository.fleet, own, known) if path in known),
-            lambda path, keys: known[path].has_leaf(keys),
+            lambda path, keys: holds(known[path], keys),
             lambda path: documents.names(known[path]),
         )
 
     return locate(repository.fleet, name, choose(app), purpose, leaves)
+
+
+def _place_by_path(app: App, repository: Repository, key_path: KeyPath, choose: Choose) -> Place:
+    scope, fleet = choose(app), repository.fleet
+    if scope is None:
+        raise UsageError("--path is a place in a document, and none is named", hint="--file FILE")
+    path = scope.path if isinstance(scope, InFile) else document_of(fleet, scope)
+    return place_in(fleet, path, key_path, SecretName(documents.leaf_name(key_path)))
 
 
 def document_at(repository: Repository, path: PurePosixPath) -> PurePosixPath:
@@ -97,6 +144,8 @@ def no_value(place: Place, document: Document | None = None) -> RepositoryError:
     """
     missing = "" if document else f": {place.path} does not exist"
     near = documents.near(document, place.address.name) if document else ""
-    if place.declaration is not None or not near:
+    if documents.leaf_name(place.key_path) != "/".join(map(str, place.key_path)):
+        near = "`nixsecrets ls` lists all"
+    elif place.declaration is not None or not near:
         near = f"nixsecrets set {place.address}"
     return RepositoryError(f"{place.address} has no value{missing}", hint=near)

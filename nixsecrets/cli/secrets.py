@@ -1,68 +1,76 @@
-"""set and rm: values by name."""
+"""set and rm: values by name or key path."""
 
 from pathlib import Path
 
 import click
 
 from nixsecrets import generators
-from nixsecrets.cli.app import find_app, read_file, tell
+from nixsecrets.cli.app import read_file, tell
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
-from nixsecrets.cli.scope import Choose, find_place, no_value, scope_options
+from nixsecrets.cli.scope import Choose, find_place, name_options, no_value
+from nixsecrets.cli.writing import find_app
 from nixsecrets.errors import UsageError
 from nixsecrets.fleet.address import Place, Purpose
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.plans import documents, secrets
 from nixsecrets.plans.draft import Draft
+from nixsecrets.sops import branch
+from nixsecrets.sops.tree import KeyPath
 from nixsecrets.system import terminal
 
 
 @click.command("set")
-@click.argument("name")
-@scope_options
+@name_options
 @click.option(
     "--from-file", metavar="FILE", type=click.Path(path_type=Path), help="The value is a file's."
 )
 @click.option("--generate", is_flag=True, help="The value is 32 random letters and digits.")
 @click.option("--raw", is_flag=True, help="Keep a final newline; else one is stripped.")
+@click.option("--json-value", is_flag=True, help="It is JSON: number, true, null, list, object.")
 @consent_options
 def set_command(
-    name: str,
+    name: str | KeyPath,
     choose: Choose,
     from_file: Path | None,
     generate: bool,
     raw: bool,
+    json_value: bool,
     consent: Consent,
 ) -> None:
     """Set the value of NAME: asked for twice, or from stdin, a file or a generator.
 
     NAME is `nextcloud/admin-password`, or a full address: `host/hq:nextcloud/admin-password`.
-    The value is never an argument: arguments are seen by every process.
+    The value is never an argument: arguments are seen by every process. A value that is there
+    already leaves its document untouched. With --path and --file, a position behind the last item
+    of a list appends to it.
     """
     app = find_app()
     if from_file is not None and generate:
         raise UsageError("--from-file and --generate were given, and a value has one source")
     with app.change(dry_run=consent.dry_run) as repository:
         place = find_place(app, repository, name, choose, Purpose.WRITE)
-        value = _value(place, from_file, generate=generate, raw=raw)
-        draft = secrets.set_value(Draft(repository), place, value, app.unlock, app.now)
+        value = _value(place, from_file, generate=generate, raw=raw or json_value)
+        values = branch.parse_json(value) if json_value else branch.text_value(value)
+        draft = secrets.set_branch(Draft(repository), place, values, app.unlock, app.now)
         carry_out(app, draft.plan(f"set {place.address}"), consent)
 
 
 @click.command("rm")
-@click.argument("name")
-@scope_options
+@name_options
+@click.option("--idempotent", is_flag=True, help="What is not there is no error.")
 @consent_options
-def rm_command(name: str, choose: Choose, consent: Consent) -> None:
-    """Remove the value of NAME from its document; git's history keeps the ciphertext."""
+def rm_command(name: str | KeyPath, choose: Choose, idempotent: bool, consent: Consent) -> None:
+    """Remove the value of NAME, or all values below it; git's history keeps the ciphertext."""
     app = find_app()
     with app.change(dry_run=consent.dry_run) as repository:
-        place = find_place(app, repository, name, choose, Purpose.READ)
-        if repository.sources.find(place.path) is None:
-            raise no_value(place)
-        sealed = documents.read(repository, place.path)
-        if not sealed.has_leaf(place.key_path):
+        place = find_place(app, repository, name, choose, Purpose.READ, branch.has_branch)
+        is_there = repository.sources.find(place.path) is not None
+        sealed = documents.read(repository, place.path) if is_there else None
+        draft = Draft(repository)
+        if sealed is not None and branch.has_branch(sealed, place.key_path):
+            draft = secrets.remove(draft, place, app.unlock, app.now)
+        elif not idempotent:
             raise no_value(place, sealed)
-        draft = secrets.remove(Draft(repository), place, app.unlock, app.now)
         carry_out(app, draft.plan(f"remove {place.address}"), consent)
 
 

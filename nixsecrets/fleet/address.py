@@ -25,6 +25,7 @@ from nixsecrets.fleet.names import (
     parse_host_name,
     parse_secret_name,
 )
+from nixsecrets.sops.tree import KeyPath
 
 __all__ = [
     "Address",
@@ -36,6 +37,7 @@ __all__ = [
     "key_path",
     "locate",
     "parse_argument",
+    "place_in",
 ]
 
 ScopeChoice: TypeAlias = Shared | InGroup | OnHost | InFile
@@ -70,13 +72,13 @@ class Place(NamedTuple):
 
     Args:
         path: the document.
-        key_path: the keys down to the leaf, outermost first.
+        key_path: the keys (and positions) down to the leaf, outermost first.
         address: its one spelling.
         declaration: what the manifest says about it; None: nothing.
     """
 
     path: PurePosixPath
-    key_path: tuple[str, ...]
+    key_path: KeyPath
     address: Address
     declaration: Declaration | None
 
@@ -144,6 +146,11 @@ def locate(
         return _at(fleet, Address(chosen, asked))
     declared = [_at(fleet, known.address) for known in fleet.declarations if known.name == asked]
     return _one_of(asked, declared) or _found(fleet, asked, purpose, leaves())
+
+
+def place_in(fleet: Fleet, path: PurePosixPath, keys: KeyPath, name: SecretName) -> Place:
+    """Return the place at a key path of a document, which `name` spells."""
+    return _at(fleet, Address(InFile(path), name))._replace(key_path=keys)
 
 
 def _found(fleet: Fleet, name: SecretName, purpose: Purpose, leaves: Leaves) -> Place:

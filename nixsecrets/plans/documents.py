@@ -11,7 +11,7 @@ from nixsecrets.fleet.names import nearest
 from nixsecrets.plans.draft import Unlock
 from nixsecrets.sops import document
 from nixsecrets.sops.cipher import holds_sealed
-from nixsecrets.sops.document import Document, OpenDocument
+from nixsecrets.sops.document import Document, OpenDocument, Opened
 from nixsecrets.sops.stores import formats
 from nixsecrets.sops.stores.formats import Format
 from nixsecrets.sops.tree import KeyPath
@@ -35,6 +35,20 @@ def open_at(repository: Repository, path: PurePosixPath, unlock: Unlock) -> Open
     sealed = read(repository, path)
     try:
         return document.open_document(sealed, unlock(sealed))
+    except NixsecretsError as error:
+        raise _told(error, path) from None
+
+
+def value_at(
+    repository: Repository, path: PurePosixPath, key_path: KeyPath, unlock: Unlock
+) -> Opened | None:
+    """Return one value of the document at a path, which is verified as a whole; None: it has none.
+
+    Errors name the path.
+    """
+    sealed = read(repository, path)
+    try:
+        return document.open_value(sealed, unlock(sealed), key_path)
     except NixsecretsError as error:
         raise _told(error, path) from None
 

@@ -1,107 +1,180 @@
-"""Change one value: write it, or take it away."""
+"""Change what stands at one place: write it, or take it away."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from nixsecrets.errors import NixsecretsError, RepositoryError
 from nixsecrets.fleet.access import delivered, document_of
 from nixsecrets.fleet.address import Place
 from nixsecrets.fleet.layout import MANIFEST
 from nixsecrets.fleet.model import Deliver, Host, InFile
-from nixsecrets.fleet.names import clashes
+from nixsecrets.fleet.names import SecretName, clashes
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.plans import documents, policy, recipients, wiring
+from nixsecrets.plans.documents import leaf_name
 from nixsecrets.plans.draft import Draft, Unlock
-from nixsecrets.sops import changing, document, sealing
+from nixsecrets.sops import branch, document, sealing
+from nixsecrets.sops.branch import Branch, is_one_value
+from nixsecrets.sops.keygroups import KeyGroups
 from nixsecrets.sops.sealing import Terms
 from nixsecrets.sops.stores.formats import Format, format_of
-from nixsecrets.sops.stores.text import Scalar
-from nixsecrets.sops.tree import LeafType
+
+_NOTHING = {Format.JSON: b"{}\n"}
+"""Texts in clear without a value; in other formats that is an empty one."""
 
 
 def set_value(draft: Draft, place: Place, value: Plaintext, unlock: Unlock, now: datetime) -> Draft:
-    """Return the draft with a string at a place; a new document, rule and wiring come with it.
+    """Return the draft with a string at a place; as `set_branch` does."""
+    return set_branch(draft, place, branch.text_value(value), unlock, now)
 
-    An existing leaf changes its document only. A new one also changes the wiring of the hosts
-    that are to have it: where it is declared, or where the manifest delivers everything.
+
+def set_branch(draft: Draft, place: Place, values: Branch, unlock: Unlock, now: datetime) -> Draft:
+    """Return the draft with values at a place; a new document, rule and wiring come with it.
+
+    What stands there already leaves the document untouched. An existing leaf changes its document
+    only. A new one also changes the wiring of the hosts that are to have it: where it is declared,
+    or where the manifest delivers everything.
 
     Raises:
         RepositoryError: the name cannot stand there, or no rule governs the document.
         NoIdentityError: the document does not open.
     """
-    documents.refuse_other_policies(draft.repository, place.path)
-    if not value:
-        draft = draft.warning(f"{place.address} is empty, and an empty value is never encrypted")
-    if draft.repository.sources.find(place.path) is None:
-        return _wire(_new_document(draft, place, value, now), place)
-    opened = documents.open_at(draft.repository, place.path, unlock)
-    is_new = opened.find(place.key_path) is None
-    try:
-        content = changing.set_value(opened, place.key_path, value, now)
-    except NixsecretsError as error:
-        raise error.within(place.path) from None
-    if value:
-        draft = _warn_of_clear(draft, place, encrypted=_is_sealed(content, place))
-    draft = draft.changed(place.path, content, f"{'+ ' if is_new else ''}{place.address}")
-    return _wire(draft, place) if is_new else draft
+    draft, difference = put(draft, place, values, unlock, now)
+    return deliver(draft, place, difference)
 
 
 def remove(draft: Draft, place: Place, unlock: Unlock, now: datetime) -> Draft:
-    """Return the draft without a leaf; its declaration, if there is one, stays and is told.
+    """Return the draft without what stands at a place; declarations of it stay and are told.
 
     Raises:
-        RepositoryError: there is no such leaf.
+        RepositoryError: there is nothing.
         NoIdentityError: the document does not open.
     """
+    draft, difference = cut(draft, place, unlock, now)
+    return deliver(draft, place, difference)
+
+
+class Difference(NamedTuple):
+    """The names of values that came to a document or went from it."""
+
+    added: frozenset[SecretName] = frozenset()
+    removed: frozenset[SecretName] = frozenset()
+
+
+def put(
+    draft: Draft, place: Place, values: Branch, unlock: Unlock, now: datetime
+) -> tuple[Draft, Difference]:
+    """Return what `set_branch` does before the wiring, and what that has to be told."""
+    documents.refuse_other_policies(draft.repository, place.path)
+    if is_one_value(values) and not values[0].value:
+        draft = draft.warning(f"{place.address} is empty, and an empty value is never encrypted")
+    if draft.repository.sources.find(place.path) is None:
+        draft = _new_document(draft, place, values, now)
+        return draft, Difference(added=frozenset(_names(place, values)))
+    opened = documents.open_at(draft.repository, place.path, unlock)
+    present = branch.find_branch(opened, place.key_path)
+    try:
+        values = branch.fitted(values, opened.document.form)
+        if values == present:
+            return draft.noting(f"{place.address} has that value already"), Difference()
+        content = branch.set_branch(opened, place.key_path, values, now)
+    except NixsecretsError as error:
+        raise error.within(place.path) from None
+    before, after = _names(place, present), _names(place, values)
+    signs = (
+        *(("" if name in before else "+ ", name) for name in after),
+        *(("- ", name) for name in before if name not in after),
+    )
+    why = (f"{sign}{_spelled(place, name)}" for sign, name in signs)
+    draft = _warn_of_clear(draft.changed(place.path, content, *why), place)
+    return draft, Difference(frozenset(after) - {*before}, frozenset(before) - {*after})
+
+
+def cut(draft: Draft, place: Place, unlock: Unlock, now: datetime) -> tuple[Draft, Difference]:
+    """Return what `remove` does before the wiring, and what that has to be told."""
+    documents.refuse_other_policies(draft.repository, place.path)
     if draft.repository.sources.find(place.path) is None:
         raise _unknown(place)
     opened = documents.open_at(draft.repository, place.path, unlock)
-    if opened.find(place.key_path) is None:
+    gone = _names(place, branch.find_branch(opened, place.key_path))
+    if not gone:
         raise _unknown(place)
     try:
-        content = changing.remove_value(opened, place.key_path, now)
+        content = branch.remove_branch(opened, place.key_path, now)
     except NixsecretsError as error:
         raise error.within(place.path) from None
-    draft = draft.changed(place.path, content, f"- {place.address}")
-    if place.declaration is None:
-        return _rewire(draft, place)
-    return draft.warning(
-        f"{place.address} is still declared ({MANIFEST}:{place.declaration.line})"
-        + ("; a host that is to have it will not build" if place.declaration.deliver else "")
-    )
+    draft = draft.changed(place.path, content, *(f"- {_spelled(place, name)}" for name in gone))
+    return draft, Difference(removed=frozenset(gone))
+
+
+def deliver(draft: Draft, place: Place, difference: Difference) -> Draft:
+    """Return the draft with the wiring of the hosts that read a document that was changed."""
+    _refuse_clash(draft, place, difference.added)
+    scope = place.address.scope
+    declared = {one.name: one for one in draft.fleet.declarations if scope == one.scope}
+    for name in sorted(difference.removed & declared.keys()):
+        draft = draft.warning(
+            f"{declared[name].address} is still declared ({MANIFEST}:{declared[name].line})"
+            + ("; a host that is to have it will not build" if declared[name].deliver else "")
+        )
+    everything = draft.fleet.manifest.deliver is Deliver.ALL
+    undeclared = (difference.added | difference.removed) - declared.keys()
+    if difference.added & declared.keys() or (everything and undeclared):
+        return wiring.bring(draft, [host for host in _reached(draft, place) if host.recipient])
+    return draft
+
+
+def terms_of(
+    draft: Draft, path: PurePosixPath, hint: str | None = None
+) -> tuple[Draft, KeyGroups, Terms]:
+    """Return the draft with a rule for a new document, its readers, and how it is made.
+
+    Raises:
+        RepositoryError: no rule governs it; with `hint`.
+    """
+    draft = policy.bring_rule_of(draft, path)
+    readers = recipients.intended(draft.fleet, path)
+    rule = draft.fleet.policy.rule_for(path) if draft.fleet.policy else None
+    if rule is None or readers is None:
+        raise RepositoryError(
+            "no rule of the policy governs it, so that nobody could read it",
+            hint=hint or f"add a creation rule for it to {draft.fleet.layout.policy}",
+        ).within(path)
+    if rule.foreign:
+        kinds = ", ".join(dict.fromkeys(entry.kind for entry in rule.foreign))
+        draft = draft.warning(f"{path} is made for age recipients only, without {kinds}")
+    return draft, readers, Terms(format_of(path.name), rule.selection, rule.mac_only_encrypted)
 
 
 def _unknown(place: Place) -> RepositoryError:
     return RepositoryError(f"no document has {place.address}", hint="`nixsecrets ls` lists all")
 
 
-def _new_document(draft: Draft, place: Place, value: Plaintext, now: datetime) -> Draft:
-    draft = policy.bring_rule_of(draft, place.path)
-    wanted = recipients.intended(draft.fleet, place.path)
-    rule = draft.fleet.policy.rule_for(place.path) if draft.fleet.policy else None
-    if rule is None or wanted is None:
-        raise RepositoryError(
-            "no rule of the policy governs it, so that nobody could read it",
-            hint=_hint_for_unruled(draft, place),
-        ).within(place.path)
-    if rule.foreign:
-        kinds = ", ".join(dict.fromkeys(entry.kind for entry in rule.foreign))
-        draft = draft.warning(f"{place.path} is made for age recipients only, without {kinds}")
-    terms = Terms(format_of(place.path.name), rule.selection, rule.mac_only_encrypted)
-    encrypted = terms.form is Format.BINARY or rule.selection.encrypts(place.key_path, ())
-    draft = _warn_of_clear(draft, place, encrypted=encrypted)
-    scalar = Scalar(LeafType.STR, value.reveal())
+def _new_document(draft: Draft, place: Place, values: Branch, now: datetime) -> Draft:
+    draft, wanted, terms = terms_of(draft, place.path, _hint_for_unruled(draft, place))
     try:
-        content = sealing.seal_leaf(place.key_path, scalar, wanted, now, terms)
+        values = branch.fitted(values, terms.form)
+        if is_one_value(values):
+            scalar = values[0].scalar
+            content = sealing.seal_leaf(place.key_path, scalar, wanted, now, terms)
+        else:
+            clear = Plaintext(_NOTHING.get(terms.form, b""))
+            clear = branch.insert_branch(clear, terms.form, place.key_path, values)
+            content = sealing.seal(clear, wanted, now, terms)
     except NixsecretsError as error:
         raise error.within(place.path) from None
     names = recipients.describe_readers(draft.fleet, wanted)
-    return draft.changed(place.path, content, f"new document for {names}", f"+ {place.address}")
+    lines = (f"+ {_spelled(place, name)}" for name in _names(place, values))
+    draft = draft.changed(place.path, content, f"new document for {names}", *lines)
+    return _warn_of_clear(draft, place)
 
 
-def _hint_for_unruled(draft: Draft, place: Place) -> str:
+def _hint_for_unruled(draft: Draft, place: Place) -> str | None:
     match place.address.scope:
         case InFile():
-            return f"add a creation rule for it to {draft.fleet.layout.policy}"
+            return None
         case _:
             hosts = [host.name for host in _reached(draft, place) if host.recipient is None]
             return " and ".join(f"nixsecrets add-host {name}" for name in hosts) or (
@@ -109,27 +182,26 @@ def _hint_for_unruled(draft: Draft, place: Place) -> str:
             )
 
 
-def _is_sealed(content: bytes, place: Place) -> bool:
+def _names(place: Place, values: Branch) -> Sequence[SecretName]:
+    return [SecretName(leaf_name((*place.key_path, *one.path))) for one in values]
+
+
+def _spelled(place: Place, name: SecretName) -> str:
+    return str(place.address._replace(name=name))
+
+
+def _warn_of_clear(draft: Draft, place: Place) -> Draft:
     """Look at what was made: a rule about comments cannot be asked about a path alone."""
-    states = document.parse(content, format_of(place.path.name)).leaf_states()
-    return any(state.path == place.key_path and state.sealed_as for state in states)
-
-
-def _warn_of_clear(draft: Draft, place: Place, *, encrypted: bool) -> Draft:
-    if encrypted:
-        return draft
-    return draft.warning(f"{place.address} will stand in clear: its document's rule leaves it out")
-
-
-def _wire(draft: Draft, place: Place) -> Draft:
-    _refuse_clash(draft, place)
-    return _rewire(draft, place)
-
-
-def _rewire(draft: Draft, place: Place) -> Draft:
-    if draft.fleet.manifest.deliver is not Deliver.ALL and place.declaration is None:
-        return draft
-    return wiring.bring(draft, [host for host in _reached(draft, place) if host.recipient])
+    size, source = len(place.key_path), draft.repository.sources.read(place.path)
+    form = documents.form_of(place.path, source.content)
+    for state in document.parse(source.content, form).leaf_states():
+        is_meant = state.path[:size] == place.key_path
+        if is_meant and not (state.sealed_as or state.empty):
+            address = _spelled(place, SecretName(leaf_name(state.path)))
+            draft = draft.warning(
+                f"{address} will stand in clear: its document's rule leaves it out"
+            )
+    return draft
 
 
 def _reached(draft: Draft, place: Place) -> list[Host]:
@@ -139,11 +211,11 @@ def _reached(draft: Draft, place: Place) -> list[Host]:
     return [draft.fleet.host(name) for name in draft.fleet.manifest.hosts_of(scope)]
 
 
-def _refuse_clash(draft: Draft, place: Place) -> None:
+def _refuse_clash(draft: Draft, place: Place, added: frozenset[SecretName]) -> None:
     for host in _reached(draft, place):
-        names = {one.name for one in delivered(draft.fleet, host)} | {place.address.name}
+        names = {one.name for one in delivered(draft.fleet, host)} | added
         for outer, inner in clashes(sorted(names)):
-            if place.address.name in (outer, inner):
+            if {outer, inner} & added:
                 raise RepositoryError(
                     f"{outer} beside {inner} on {host.name}: "
                     "a file and a folder of one name cannot both be delivered"

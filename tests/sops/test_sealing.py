@@ -180,7 +180,7 @@ def test_the_last_value_can_go_and_come_back(now: datetime) -> None:
         (("wide", "list"), "wide/list is a mapping or a list, not a value"),
         (("name", "x"), "name is a value: nothing can stand below it"),
         (("wide", "list", "x"), "wide/list is a list: wide/list/x cannot stand below it"),
-        (("wide", "list", 7), "wide/list/7 is no item of a list that exists"),
+        (("wide", "list", 7), "wide/list/7 is not the next item of a list: 3 is"),
         (("sops",), "the top-level `sops` is reserved for the metadata"),
         (("sops", "mac"), "the top-level `sops` is reserved for the metadata"),
         ((), "the top-level `sops` is reserved for the metadata"),

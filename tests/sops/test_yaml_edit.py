@@ -12,7 +12,7 @@ from nixsecrets.sops.stores.yaml_edit import (
     remove_leaf,
     respell_leaf,
 )
-from nixsecrets.sops.tree import KeyPath, Leaf, LeafType
+from nixsecrets.sops.tree import KeyPath, Leaf, LeafType, leaves
 
 SEALED = "ENC[AES256_GCM,data:QQ==,iv:QQ==,tag:QQ==,type:str]"
 
@@ -139,14 +139,50 @@ def test_a_leaf_is_inserted_by_adding_lines(before: str, path: KeyPath, after: s
 
 
 @pytest.mark.parametrize(
+    ("before", "path", "after"),
+    [
+        pytest.param("a:\n  - x\nb: 1\n", ("a", 1), "a:\n  - x\n  - z\nb: 1\n", id="block"),
+        pytest.param("a:\n- x\nb: 1\n", ("a", 1), "a:\n- x\n- z\nb: 1\n", id="not indented"),
+        pytest.param("a:\n- |\n  x\n", ("a", 1), "a:\n- |\n  x\n- z\n", id="behind a block scalar"),
+        pytest.param("a: [x] # c\n", ("a", 1), "a: [x, z] # c\n", id="brackets"),
+        pytest.param("a: [x]\n", ("a", 1, "b", 0), "a: [x, {b: [z]}]\n", id="more in brackets"),
+        pytest.param("a: []\n", ("a", 0), "a:\n    - z\n", id="empty"),
+        pytest.param("a: [] # c\n", ("a", 0), "a: [z] # c\n", id="empty, before a comment"),
+        pytest.param("a:\n", ("a", 0), "a:\n    - z\n", id="null"),
+        pytest.param("a: 1\n", ("b", 0), "a: 1\nb:\n    - z\n", id="new list"),
+        pytest.param("a:\n  - b: 1\n", ("a", 1, "b"), "a:\n  - b: 1\n  - b: z\n", id="mapping"),
+        pytest.param(
+            "a:\n  - b: 1\n",
+            ("a", 0, "c", "d"),
+            "a:\n  - b: 1\n    c:\n        d: z\n",
+            id="in an item",
+        ),
+        pytest.param("a:\n  - - 1\n", ("a", 0, 1), "a:\n  - - 1\n    - z\n", id="list in a list"),
+        pytest.param("a:\n  - - 1\n", ("a", 1, 0, 0), "a:\n  - - 1\n  - - - z\n", id="lists"),
+        pytest.param("a:\r\n- x\r\n", ("a", 1), "a:\r\n- x\r\n- z\r\n", id="CRLF"),
+        pytest.param("{a: [x]}\n", ("b", 0), "{a: [x], b: [z]}\n", id="root in braces"),
+    ],
+)
+def test_an_item_is_appended_to_a_list(before: str, path: KeyPath, after: str) -> None:
+    parsed = yaml.parse(before.encode())
+    edit = insert_leaf(parsed, path, Scalar(LeafType.STR, b"z"))
+    assert apply(parsed, [edit]).decode() == after
+    assert path in {leaf.path for leaf in leaves(yaml.parse(after.encode()).tree)}
+
+
+@pytest.mark.parametrize(
     ("text", "path", "problem"),
     [
         ("a: 1\n", ("a", "b"), "a is a value: nothing can stand below it"),
         ("a: [1]\n", ("a", "b"), "a is a list: a/b cannot stand below it"),
-        ("a: []\n", ("a", "b"), "a is a value: nothing can stand below it"),
+        ("a: []\n", ("a", "b"), "a is a list: a/b cannot stand below it"),
+        ("a: {}\n", ("a", 0), "a is a mapping: a/0 cannot stand below it"),
+        ("a: {b: 1}\n", ("a", 0), "a is a mapping: a/0 cannot stand below it"),
         ("a: {b: 1}\n", ("a",), "a is a mapping or a list, not a value"),
-        ("a: [1]\n", ("a", 1), "a/1 is no item of a list that exists"),
-        ("a: 1\n", ("b", 0), "b/0 is no item of a list that exists"),
+        ("a: [1]\n", ("a", 0, "b"), "a/0 is a value: nothing can stand below it"),
+        ("a: [1]\n", ("a", 2), "a/2 is not the next item of a list: 1 is"),
+        ("a: 1\n", ("b", 1), "b/1 is not the next item of a list: 0 is"),
+        ("a: 1\n", ("b", "c", 3, "d"), "b/c/3/d is not the next item of a list: 0 is"),
     ],
 )
 def test_a_leaf_that_has_no_place_is_refused(text: str, path: KeyPath, problem: str) -> None:

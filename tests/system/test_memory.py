@@ -91,15 +91,15 @@ def test_a_folder_is_gone_afterwards_and_its_files_are_zeros(
     tmp_path: Path, fault: BaseException | None
 ) -> None:
     kept = tmp_path / "kept"
-    with pytest.raises(type(fault)) if fault else nullcontext():
-        with private_folder({}, tmp_path) as folder:
-            file = folder.write(PurePosixPath("a/b"), VALUE)
-            kept.hardlink_to(file)
-            (folder.path / "link").symlink_to(tmp_path / "of somebody else")
-            (tmp_path / "of somebody else").write_text("untouched")
-            os.mkfifo(folder.path / "pipe")
-            if fault:
-                raise fault
+    expected = pytest.raises(type(fault)) if fault else nullcontext()
+    with expected, private_folder({}, tmp_path) as folder:
+        file = folder.write(PurePosixPath("a/b"), VALUE)
+        kept.hardlink_to(file)
+        (folder.path / "link").symlink_to(tmp_path / "of somebody else")
+        (tmp_path / "of somebody else").write_text("untouched")
+        os.mkfifo(folder.path / "pipe")
+        if fault:
+            raise fault
     assert not folder.path.exists()
     assert kept.read_bytes() == bytes(len(VALUE))
     assert (tmp_path / "of somebody else").read_text() == "untouched"

@@ -215,8 +215,8 @@ class JsonText(NamedTuple):
         if value[0] not in "{[" and value != Empty.NULL.value:
             raise RepositoryError(f"{place} is a value: nothing can stand below it")
         if value[0] == ("{" if isinstance(path[len(entry.path)], int) else "["):
-            what = "list" if value[0] == "[" else "object"
-            raise RepositoryError(f"{place} is a {what}: {words(path)} cannot stand below it")
+            what = "a list" if value[0] == "[" else "an object"
+            raise RepositoryError(f"{place} is {what}: {words(path)} cannot stand below it")
 
     def _fill(self, parent: Entry | None, steps: KeyPath, spelled: str) -> Edit:
         """Return the edit that puts a collection with one entry in the place of an empty one."""

@@ -78,10 +78,14 @@ class LineText(NamedTuple):
 
     def respell_leaf(self, leaf: Leaf, scalar: Scalar) -> Edit:
         """Return the edit that puts another value in a leaf's place."""
-        start, end = leaf.span
-        head = self.text[line_start(self.text, start) : start]
-        column = len(head) - len(head.lstrip(" -"))
-        return Edit(start, end, spell(scalar.kind, scalar.content, column + DEFAULT_INDENT))
+        column = self._column_of(leaf) if b"\n" in scalar.content else 0
+        spelled = spell(scalar.kind, scalar.content, column + DEFAULT_INDENT)
+        return Edit(leaf.start, leaf.end, spelled)
+
+    def _column_of(self, leaf: Leaf) -> int:
+        """Return the column of a leaf's mapping key, or of the text behind its dash."""
+        head = self.text[line_start(self.text, leaf.start) : leaf.start]
+        return len(head) - len(head.lstrip(" -"))
 
     def respell_comment(self, comment: Comment, sealed: str) -> Edit:
         return self.whole().respell_comment(comment, sealed)
