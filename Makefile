@@ -4,7 +4,7 @@ SECONDS ?= 60
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-long fuzz lint
+.PHONY: demo test test-long fuzz bench lint
 
 demo: $(INSTALLED)
 	$(BIN)/nixsecrets demo
@@ -18,6 +18,9 @@ test-long: $(INSTALLED)
 fuzz: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	$(BIN)/python -m fuzz.run --seconds $(SECONDS)
+
+bench: $(INSTALLED)
+	$(BIN)/python -m bench.run $(BENCH)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

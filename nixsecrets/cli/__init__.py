@@ -1,4 +1,4 @@
-"""Where a process begins: its core limit, where faults end, and the one place that loads lazily.
+"""Where a process begins: its core limit, where faults end, and how commands are loaded.
 
 Nothing heavy is imported here, so that `main` comes before all the rest. A command's module is
 imported when that command is called.

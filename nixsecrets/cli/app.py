@@ -115,18 +115,23 @@ class App:
         return "; ".join((f"it is wrapped for {names}", repair, *refused))
 
 
-def find_app(*, host_identity: bool = False) -> App:
-    """Return the call for a command that only reads; errors as of `find_root`."""
-    return App(find_root(), host_identity=host_identity)
+def find_app(file: Path | None = None, *, host_identity: bool = False) -> App:
+    """Return the call for a command that only reads; arguments and errors as of `find_root`."""
+    return App(find_root(file), host_identity=host_identity)
 
 
-def find_root() -> Path:
+def find_root(file: Path | None = None) -> Path:
     """Return the root of the fleet that the working directory lies in.
 
+    Args:
+        file: the document that the user named, if any: without a fleet, `root_for` it counts.
+
     Raises:
-        RepositoryError: there is neither a manifest nor a policy on the way up.
+        RepositoryError: there is neither a manifest nor a policy on the way up, nor a document.
     """
     root = _fleet_above(Path.cwd())
+    if root is None and file is not None:
+        return root_for(file)
     if root is None:
         problem = f"no {MANIFEST} and no {_POLICY} here or above"
         raise RepositoryError(problem, hint="nixsecrets init")

@@ -33,7 +33,7 @@ def command(document: Path, tmpdir: Path | None, consent: Consent) -> None:
     What is wrong is told, and the editor comes back with what you typed. Values that stay keep
     their ciphertext. An editor that fails (`:cq` in Vim) changes nothing.
     """
-    app = find_app()
+    app = find_app(document)
     repository = app.read()
     path = path_in(app, document)
     clear = edit.clear_text(repository, path, app.unlock)
@@ -57,7 +57,7 @@ def _saving(
 
     def save(text: Plaintext) -> None:
         nonlocal known
-        now = find_app()
+        now = WritingApp(app.root)
         with now.change(dry_run=consent.dry_run) as repository:
             seen, known = known, _digest(repository, path)
             if known != seen:

@@ -55,7 +55,7 @@ def command(
     """
     if tmpdir and not as_files:
         raise UsageError("--tmpdir says where files are to lie", hint="add --files")
-    app = App(find_root(), host_identity=host_identity)
+    app = App(find_root(document), host_identity=host_identity)
     repository = app.read()
     path = document_at(repository, path_in(app, document))
     opened = documents.open_at(repository, path, app.unlock)

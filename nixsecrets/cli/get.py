@@ -18,7 +18,7 @@ def command(name: str | KeyPath, choose: Choose, host_identity: bool) -> None:
 
     NAME is `nextcloud/admin-password`, or a full address: `host/hq:nextcloud/admin-password`.
     """
-    app = find_app(host_identity=host_identity)
+    app = find_app(choose.file, host_identity=host_identity)
     repository = app.read()
     place = find_place(app, repository, name, choose, Purpose.READ)
     if repository.sources.find(place.path) is None:

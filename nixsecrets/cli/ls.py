@@ -25,9 +25,9 @@ _COLUMNS = ("secret", "type", "declared", "readers")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(choose: Choose, as_json: bool) -> None:
     """List the names of secrets and who reads them; values stay closed."""
-    app = find_app()
+    app = find_app(choose.file)
     repository = app.read()
-    scope = choose(app)
+    scope = choose.scope(app)
     path = None if scope is None else _path_of(repository, scope)
     table = Table(_COLUMNS, tuple(_rows(repository, path)), empty=_no_secrets(repository.fleet))
     click.echo(json.render_table(table) if as_json else text.render_table(table, color=in_color()))

@@ -3,9 +3,9 @@
 import click
 
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
-from nixsecrets.cli.scope import find_place
+from nixsecrets.cli.scope import UNSAID, find_place
 from nixsecrets.cli.writing import WritingApp, find_app
-from nixsecrets.fleet.address import Address, Place, Purpose, ScopeChoice, parse_argument
+from nixsecrets.fleet.address import Address, Place, Purpose, parse_argument
 from nixsecrets.fleet.load import Repository
 from nixsecrets.plans import moving
 from nixsecrets.plans.draft import Draft
@@ -52,11 +52,7 @@ def mv_command(source: str, target: str, force: bool, consent: Consent) -> None:
 def _places(
     app: WritingApp, repository: Repository, source: str, target: str
 ) -> tuple[Place, Place]:
-    here = find_place(app, repository, source, _unsaid, Purpose.READ, branch.has_branch)
+    here = find_place(app, repository, source, UNSAID, Purpose.READ, branch.has_branch)
     if not isinstance(parse_argument(target), Address):
         target = f"{here.address.scope.prefix}:{target}"
-    return here, find_place(app, repository, target, _unsaid, Purpose.WRITE)
-
-
-def _unsaid(_app: object) -> ScopeChoice | None:
-    return None
+    return here, find_place(app, repository, target, UNSAID, Purpose.WRITE)

@@ -26,7 +26,7 @@ def data_keys(paths: tuple[Path, ...], consent: Consent) -> None:
     Without DOCUMENT: every one. Whoever kept an old data key opens nothing that is written from
     now on; the values themselves stay, and so does what he has read.
     """
-    app = find_app()
+    app = find_app(paths[0] if paths else None)
     with app.change(dry_run=consent.dry_run) as repository:
         chosen = [document_at(repository, path_in(app, path)) for path in paths]
         chosen = chosen or [path for path, _ in documents.sealed(repository)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import click
 
@@ -26,7 +27,26 @@ from nixsecrets.sops.document import Document
 from nixsecrets.sops.keypath import parse_key_path
 from nixsecrets.sops.tree import KeyPath
 
-Choose = Callable[[App], ScopeChoice | None]
+
+class Choose(NamedTuple):
+    """The scope that the user chose, if any; one at most is set."""
+
+    host: str | None = None
+    group: str | None = None
+    shared: bool = False
+    file: Path | None = None
+
+    def scope(self, app: App) -> ScopeChoice | None:
+        if self.host:
+            return OnHost(parse_host_name(self.host))
+        if self.group:
+            return InGroup(parse_group_name(self.group))
+        if self.file:
+            return InFile(path_in(app, self.file))
+        return Shared() if self.shared else None
+
+
+UNSAID = Choose()
 
 
 def scope_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -54,17 +74,7 @@ def scope_options(command: Callable[..., None]) -> Callable[..., None]:
         ]
         if len(given) > 1:
             raise UsageError(f"{' and '.join(given)} were given, and a secret has one scope")
-
-        def choose(app: App) -> ScopeChoice | None:
-            if host:
-                return OnHost(parse_host_name(host))
-            if group:
-                return InGroup(parse_group_name(group))
-            if file:
-                return InFile(path_in(app, file))
-            return Shared() if shared else None
-
-        command(choose=choose, **others)
+        command(choose=Choose(host, group, shared, file), **others)
 
     return with_scope
 
@@ -111,11 +121,11 @@ def find_place(
             lambda path: documents.names(known[path]),
         )
 
-    return locate(repository.fleet, name, choose(app), purpose, leaves)
+    return locate(repository.fleet, name, choose.scope(app), purpose, leaves)
 
 
 def _place_by_path(app: App, repository: Repository, key_path: KeyPath, choose: Choose) -> Place:
-    scope, fleet = choose(app), repository.fleet
+    scope, fleet = choose.scope(app), repository.fleet
     if scope is None:
         raise UsageError("--path is a place in a document, and none is named", hint="--file FILE")
     path = scope.path if isinstance(scope, InFile) else document_of(fleet, scope)

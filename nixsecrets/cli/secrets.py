@@ -44,7 +44,7 @@ def set_command(
     already leaves its document untouched. With --path and --file, a position behind the last item
     of a list appends to it.
     """
-    app = find_app()
+    app = find_app(choose.file)
     if from_file is not None and generate:
         raise UsageError("--from-file and --generate were given, and a value has one source")
     with app.change(dry_run=consent.dry_run) as repository:
@@ -61,7 +61,7 @@ def set_command(
 @consent_options
 def rm_command(name: str | KeyPath, choose: Choose, idempotent: bool, consent: Consent) -> None:
     """Remove the value of NAME, or all values below it; git's history keeps the ciphertext."""
-    app = find_app()
+    app = find_app(choose.file)
     with app.change(dry_run=consent.dry_run) as repository:
         place = find_place(app, repository, name, choose, Purpose.READ, branch.has_branch)
         is_there = repository.sources.find(place.path) is not None

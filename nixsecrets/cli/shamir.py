@@ -44,7 +44,7 @@ def add(file: Path, recipients: tuple[str, ...], threshold: int | None, consent:
     Any recipient of a group opens its share; a host has to stand in enough groups to open the
     document alone. All groups are needed where nothing says how many are.
     """
-    app = find_app()
+    app = find_app(file)
     group = tuple(one for text in recipients for one in _recipients(text))
     with app.change(dry_run=consent.dry_run) as repository:
         path = document_at(repository, path_in(app, file))
@@ -63,7 +63,7 @@ def delete(file: Path, index: int, threshold: int | None, consent: Consent) -> N
     INDEX counts from 0. Where too few groups would stay, say how many are to be needed then:
     `--threshold 1` for the last one.
     """
-    app = find_app()
+    app = find_app(file)
     with app.change(dry_run=consent.dry_run) as repository:
         path = document_at(repository, path_in(app, file))
         draft = shamir.delete(Draft(repository), path, index, threshold, app.unlock)

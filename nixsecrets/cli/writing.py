@@ -81,9 +81,9 @@ class WritingApp(App):
         self.stage(sorted(own & self.index.untracked))
 
 
-def find_app(*, host_identity: bool = False) -> WritingApp:
-    """Return the call for a command that changes something; errors as of `app.find_root`."""
-    return WritingApp(find_root(), host_identity=host_identity)
+def find_app(file: Path | None = None, *, host_identity: bool = False) -> WritingApp:
+    """Return the call for a command that changes something; the rest as of `app.find_root`."""
+    return WritingApp(find_root(file), host_identity=host_identity)
 
 
 def new_app() -> WritingApp:
