@@ -1,9 +1,12 @@
 """edit: a document in the user's editor, and back, without a trace on a disk."""
 
+import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,7 @@ count.write_text(str(turn))
 old = file.read_text()
 exec(sys.argv[1])
 """
+RUNTIME = Path(f"/dev/shm/test-edit-{os.getpid()}")  # noqa: S108  # ours alone, in memory
 CHANGED = "file.write_text(old.replace('of hq', 'typed') + 'new: {name: seven}\\n')"
 
 
@@ -28,11 +32,18 @@ def editing(scene: Scene, program: str) -> Scene:
     script = scene.folder / "editor.py"
     script.write_text(EDITOR)
     editor = shlex.join((sys.executable, str(script), program))
-    return scene.with_variables(EDITOR=editor)
+    return scene.with_variables(EDITOR=editor, XDG_RUNTIME_DIR=str(RUNTIME))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def runtime() -> Iterator[None]:
+    RUNTIME.mkdir(mode=0o700)
+    yield
+    shutil.rmtree(RUNTIME)
 
 
 def leftovers() -> set[str]:
-    return {file.name for file in Path("/dev/shm").glob("nixsecrets-*")}  # noqa: S108  # looked at only
+    return {file.name for file in RUNTIME.iterdir()}
 
 
 def lines_of(text: str, name: str) -> list[str]:

@@ -1,9 +1,12 @@
 """exec: a program with a document's values, and nothing of them anywhere else."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from tests.cli.scenes import MARKER, TOOL, Scene
 
 FLAT = "other/flat.yaml"
 DEEP = "systems/hq/secrets.yaml"
-FOLDER = "/dev/shm"  # noqa: S108  # looked at only
+RUNTIME = Path(f"/dev/shm/test-exec-{os.getpid()}")  # noqa: S108  # ours alone, in memory
 # Tells its process id, its own command line and its parent's, and its environment.
 WITNESS = """\
 import json, os, sys
@@ -46,6 +49,18 @@ print(json.dumps(found))
 """
 
 
+@pytest.fixture(autouse=True, scope="module")
+def runtime() -> Iterator[None]:
+    RUNTIME.mkdir(mode=0o700)
+    yield
+    shutil.rmtree(RUNTIME)
+
+
+@pytest.fixture
+def fleet(fleet: Scene) -> Scene:
+    return fleet.with_variables(XDG_RUNTIME_DIR=str(RUNTIME))
+
+
 @pytest.fixture
 def flat(fleet: Scene) -> Scene:
     """Return the fleet with a flat document, made by the tool itself."""
@@ -68,7 +83,7 @@ def program(code: str, *arguments: str) -> tuple[str, ...]:
 
 
 def folders() -> set[Path]:
-    return set(Path(FOLDER).glob("nixsecrets-*"))
+    return set(RUNTIME.iterdir())
 
 
 def test_values_are_variables_and_stand_in_no_arguments(flat: Scene) -> None:
