@@ -1,8 +1,9 @@
 """What a command wants done, before it is done."""
 
-from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+
+from cryptography.hazmat.primitives.hashes import SHA256, Hash
 
 from nixsecrets.plaintext import Plaintext
 
@@ -11,7 +12,7 @@ PRIVATE_MODE = 0o600
 
 
 def digest(content: bytes) -> str:
-    return sha256(content).hexdigest()
+    return Hash.hash(SHA256(), content).hex()
 
 
 class Source(NamedTuple):

@@ -348,7 +348,7 @@ def test_an_expression_is_taken_or_refused(pattern: str, expected: str) -> None:
 def test_a_path_has_its_creation_rule(path: str, number: str) -> None:
     rule = parse_policy(BLOCKS["policy"].encode()).rule_for(PurePosixPath(path))
     assert rule is not None
-    assert rule.index == int(number) - 1
+    assert rule.place == int(number) - 1
 
 
 @pytest.mark.parametrize(("text", "kind", "content"), rows("scalars"))

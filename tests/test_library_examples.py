@@ -19,10 +19,10 @@ def test_the_examples_show_what_happens() -> None:
 
 
 def test_the_modules_of_the_examples_import_no_click_and_no_system() -> None:
-    modules = sorted(
-        {"nixsecrets.sops", *re.findall(r"from (nixsecrets\.[\w.]*) import", EXAMPLES)}
+    modules = sorted(set(re.findall(r"from (nixsecrets\.[\w.]*) import", EXAMPLES)))
+    listing = (
+        f"import sys, {', '.join(modules)}\nfrom nixsecrets.sops import *\nprint(*sys.modules)"
     )
-    listing = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", listing], capture_output=True, check=True, text=True
     )

@@ -5,11 +5,11 @@ of the halves is that of draft-ietf-hpke-pq and draft-connolly-cfrg-xwing-kem.
 """
 
 import os
-from hashlib import shake_256
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHAKE256, Hash
 from cryptography.hazmat.primitives.hpke import (
     AEAD,
     KDF,
@@ -43,7 +43,7 @@ class HybridSecret:
     __slots__ = ("_private", "public")
 
     def __init__(self, seed: Plaintext) -> None:
-        expanded = shake_256(seed.reveal()).digest(_MLKEM_SEED_BYTES + _X25519_BYTES)
+        expanded = Hash.hash(SHAKE256(_MLKEM_SEED_BYTES + _X25519_BYTES), seed.reveal())
         mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:_MLKEM_SEED_BYTES])
         x25519 = X25519PrivateKey.from_private_bytes(expanded[_MLKEM_SEED_BYTES:])
         self.public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()

@@ -5,16 +5,16 @@ Every command loads this module, though few need it: it defines named tuples, wh
 of a dataclass's time to make, and compiles its expressions when they are used.
 """
 
-import hmac
 import os
 import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from nixsecrets.errors import IntegrityError
@@ -81,8 +81,10 @@ def open_payload(message: Message, file_key: Plaintext) -> Plaintext:
     Raises:
         IntegrityError: the header or the payload does not hold, or is longer than any data key.
     """
-    if not hmac.compare_digest(_mac(message.authenticated, file_key), message.mac):
-        raise IntegrityError("the header of the age message does not hold")
+    try:
+        _mac(message.authenticated, file_key).verify(message.mac)
+    except InvalidSignature:
+        raise IntegrityError("the header of the age message does not hold") from None
     nonce, chunk = message.payload[:_NONCE_BYTES], message.payload[_NONCE_BYTES:]
     if not _TAG_BYTES <= len(chunk) <= _DATA_KEY_MOST_BYTES + _TAG_BYTES:
         raise IntegrityError(f"the age message holds {len(chunk)} bytes, which is no data key")
@@ -107,7 +109,7 @@ def seal(data_key: Plaintext, file_key: Plaintext, stanzas: Sequence[HeaderStanz
         raise IntegrityError(f"a data key has at most {_DATA_KEY_MOST_BYTES} bytes")
     lines = b"".join(map(_spelled, stanzas))
     authenticated = b"age-encryption.org/v1\n" + lines + b"---"
-    mac = encode(_mac(authenticated, file_key)).encode()
+    mac = encode(_mac(authenticated, file_key).finalize()).encode()
     nonce = os.urandom(_NONCE_BYTES)
     chunk = _payload_cipher(file_key, nonce).encrypt(_ONLY_CHUNK, data_key.reveal(), None)
     return authenticated + b" " + mac + b"\n" + nonce + chunk
@@ -140,8 +142,10 @@ def _spelled(stanza: HeaderStanza) -> bytes:
     return "\n".join([f"-> {' '.join(stanza.arguments)}", *lines, ""]).encode()
 
 
-def _mac(authenticated: bytes, file_key: Plaintext) -> bytes:
-    return hmac.digest(_derived(file_key, None, b"header"), authenticated, "sha256")
+def _mac(authenticated: bytes, file_key: Plaintext) -> HMAC:
+    mac = HMAC(_derived(file_key, None, b"header"), SHA256())
+    mac.update(authenticated)
+    return mac
 
 
 def _payload_cipher(file_key: Plaintext, nonce: bytes) -> ChaCha20Poly1305:

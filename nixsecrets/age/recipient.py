@@ -1,7 +1,7 @@
 """To whom a data key is wrapped: age's recipients, native and of plugins, and ssh public lines."""
 
-from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 import pyrage
 
@@ -15,6 +15,7 @@ from nixsecrets.age.sshkey import (
     rsa_modulus_bits,
 )
 from nixsecrets.errors import RepositoryError
+from nixsecrets.override import override
 
 _PREFIX = "age"
 _X25519_BYTES = 32
@@ -44,8 +45,7 @@ class RecipientKind(Enum):
         return not self.is_post_quantum and self is not RecipientKind.PLUGIN
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """A public half; two are equal whatever the comments of their ssh lines say.
 
     Args:
@@ -56,7 +56,7 @@ class Recipient:
 
     text: str
     kind: RecipientKind
-    comment: str = field(default="", compare=False)
+    comment: str = ""
 
     @property
     def label(self) -> str:
@@ -65,6 +65,18 @@ class Recipient:
         `sops updatekeys` compares labels as text, the comment included.
         """
         return f"{self.text} {self.comment}".rstrip()
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipient) and self[:-1] == other[:-1]
+
+    @override
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    @override
+    def __hash__(self) -> int:
+        return hash(self[:-1])
 
 
 def x25519_recipient(montgomery: bytes) -> Recipient:

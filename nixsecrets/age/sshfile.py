@@ -7,7 +7,6 @@ import os
 import re
 from base64 import b64decode, encodebytes
 from collections.abc import Mapping
-from hashlib import md5
 from io import BytesIO
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ import bcrypt
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC, CTR
+from cryptography.hazmat.primitives.hashes import MD5, Hash
 
 from nixsecrets.age.sshkey import SshPublicKey, ed25519_point, read_string, write_strings
 from nixsecrets.errors import NoIdentityError
@@ -38,7 +38,7 @@ _CHECK_BYTES = 4
 _PEM_KEY_BYTES = {"AES-128-CBC": 16, "AES-192-CBC": 24, "AES-256-CBC": 32}
 _PEM_SALT_BYTES = 8
 _DER_SEQUENCE = b"\x30"
-_CIPHER_NAME = re.compile(r"[A-Za-z0-9]{2,8}-[A-Za-z0-9-]{2,10}(@openssh\.com)?")
+_CIPHER_NAME = r"[A-Za-z0-9]{2,8}-[A-Za-z0-9-]{2,10}(@openssh\.com)?"
 _DAMAGED = "its ssh structure is damaged"
 _REWRITE = "encrypt it anew: ssh-keygen -p -f FILE"
 
@@ -124,8 +124,8 @@ class ProtectedPem(NamedTuple):
         EVP_BytesToKey with MD5, one round, the beginning of the IV as salt.
         """
         salted = passphrase.reveal() + self.start[:_PEM_SALT_BYTES]
-        first = md5(salted, usedforsecurity=False).digest()
-        second = md5(first + salted, usedforsecurity=False).digest()
+        first = Hash.hash(MD5(), salted)  # noqa: S303  # OpenSSL's choice, see above
+        second = Hash.hash(MD5(), first + salted)  # noqa: S303  # the same
         padded = _decrypted((first + second)[: self.key_bytes], CBC(self.start), self.content)
         padding = padded[-1:]
         if padded[:1] != _DER_SEQUENCE or not padded.endswith(padding * padding[0]):
@@ -166,7 +166,7 @@ def unarmor(text: str) -> bytes:
 
 def _encrypted_with(name: str, wanted: str) -> NoIdentityError:
     """Tell the cipher, unless what stands for its name may be a part of the identity."""
-    if not _CIPHER_NAME.fullmatch(name):
+    if not re.fullmatch(_CIPHER_NAME, name):
         return NoIdentityError(_DAMAGED)
     return NoIdentityError(f"it is encrypted with {name}, not {wanted}", hint=_REWRITE)
 

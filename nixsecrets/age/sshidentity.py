@@ -1,10 +1,10 @@
 """Identities of ssh private files, unprotected or behind a passphrase."""
 
 from functools import partial
-from hashlib import sha512
 from io import BytesIO
 
 import pyrage
+from cryptography.hazmat.primitives.hashes import SHA512, Hash
 
 from nixsecrets.age import bech32
 from nixsecrets.age.curve25519 import montgomery_from_edwards
@@ -167,7 +167,7 @@ def _x25519_half(public: SshPublicKey) -> Recipient:
 
 
 def _converted(seed: Plaintext, expected: Recipient, source: str) -> Identity:
-    scalar = sha512(seed.reveal()).digest()[:32]
+    scalar = Hash.hash(SHA512(), seed.reveal())[:32]
     identity = x25519_identity(bech32.encode("age-secret-key-", scalar).upper(), source)
     if identity.recipient != expected:
         raise NoIdentityError("its public and private halves do not belong together")

@@ -1,9 +1,10 @@
 """An ssh public key line and the structure inside it (RFC 4253 section 6.6, RFC 8709, RFC 5656)."""
 
 from base64 import b64decode, b64encode
-from hashlib import sha256
 from io import BytesIO
 from typing import NamedTuple
+
+from cryptography.hazmat.primitives.hashes import SHA256, Hash
 
 from nixsecrets.errors import RepositoryError
 
@@ -35,7 +36,7 @@ class SshPublicKey(NamedTuple):
     @property
     def fingerprint(self) -> str:
         """`SHA256:…`, as `ssh-keygen -l` prints it."""
-        return "SHA256:" + b64encode(sha256(self.blob).digest()).decode().rstrip("=")
+        return "SHA256:" + b64encode(Hash.hash(SHA256(), self.blob)).decode().rstrip("=")
 
 
 def parse_public_key(line: str) -> SshPublicKey:

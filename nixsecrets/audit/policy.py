@@ -121,7 +121,7 @@ def _several_groups(found: Survey, stated: Policy) -> Iterator[Finding]:
         hosts = [one for one in document.readers if isinstance(one, Host)]
         short = _too_few_groups(rule, hosts) if rule is not None else ()
         if rule is not None and short:
-            reached.add(rule.index)
+            reached.add(rule.place)
             words = (
                 f"the rule of {document.path} splits the data key, {_share(rule)} are needed: "
                 f"{listed(short)} alone cannot open it"
@@ -130,7 +130,7 @@ def _several_groups(found: Survey, stated: Policy) -> Iterator[Finding]:
             place = at(path, rule.line)
             yield Finding("policy/several-groups", Severity.ERROR, place, words, remedy)
     for rule in stated.rules if found.whole else ():
-        if rule.has_several_groups and rule.index not in reached:
+        if rule.has_several_groups and rule.place not in reached:
             yield from _split_of_no_host(found, rule)
 
 

@@ -45,14 +45,14 @@ def findings(found: Survey) -> Iterator[Finding]:
 def _rules(found: Survey) -> tuple[Rule, ...]:
     if found.whole:
         return found.policy.rules
-    governing = {one.rule.index: one.rule for one in found.documents.values() if one.rule}
+    governing = {one.rule.place: one.rule for one in found.documents.values() if one.rule}
     return tuple(governing.values())
 
 
 def _strangers_in_rule(found: Survey, rule: Rule, hosts: HostsByRecipient) -> Iterator[Finding]:
     """Yield who is unknown in a rule of the people's; in the tool's own it is drift."""
     fleet = found.fleet
-    if not fleet.managed or rule.index in found.our_rules:
+    if not fleet.managed or rule.place in found.our_rules:
         return
     texts = dict.fromkeys(canonical_text(entry.text) for entry in rule.recipients)
     unknown = [text for text in texts if text not in found.known and _raw_host(text, hosts) is None]
@@ -65,7 +65,7 @@ def _strangers_in_rule(found: Survey, rule: Rule, hosts: HostsByRecipient) -> It
 
 def _raw_in_rule(found: Survey, rule: Rule, hosts: HostsByRecipient) -> Iterator[Finding]:
     place = at(found.fleet.layout.policy, rule.line)
-    is_ours = rule.index in found.our_rules
+    is_ours = rule.place in found.our_rules
     for entry in rule.recipients:
         host = _raw_host(entry.text, hosts)
         if host is not None and host.recipient is not None:

@@ -41,7 +41,7 @@ def _unused_anchors(found: Survey) -> Iterator[Finding]:
 
 def _rules(found: Survey) -> Iterator[Finding]:
     policy, path = found.policy, found.fleet.layout.policy
-    governing = {one.rule.index for one in found.documents.values() if one.rule is not None}
+    governing = {one.rule.place for one in found.documents.values() if one.rule is not None}
     governing |= found.our_rules
     given = (document.path for document in found.managed)
     inside = (policy.inside(path) for path in sorted({*found.documents, *given}))
@@ -52,9 +52,9 @@ def _rules(found: Survey) -> Iterator[Finding]:
             words = f"{spoken(rule)} looks like a shell's pattern, and is a regular expression"
             remedy = "write `[^/]*` for `*`, and `(a|b)` for `{a,b}`"
             yield Finding("policy/glob", Severity.WARNING, place, words, remedy)
-        if rule.index in governing:
+        if rule.place in governing:
             continue
-        earlier = _covering(rule, policy.rules[: rule.index], known)
+        earlier = _covering(rule, policy.rules[: rule.place], known)
         if earlier is not None:
             words = f"{spoken(rule)} governs nothing: the one of line {earlier.line} comes first"
             yield Finding("policy/shadowed", Severity.WARNING, place, words)

@@ -114,7 +114,7 @@ class Survey:
     def our_rules(self) -> frozenset[int]:
         """Positions of the rules that the tool may edit, see `Policy.rules`."""
         given = (managed_rule(self.fleet, document.path) for document in self.managed)
-        return frozenset(rule.index for rule in given if rule is not None)
+        return frozenset(rule.place for rule in given if rule is not None)
 
     @cached_property
     def declared(self) -> Mapping[Scope, Mapping[str, Declaration]]:
@@ -195,7 +195,7 @@ def _others(
             continue
         rule = policy.rule_for(path)
         reading = _read(repository, path, content)
-        is_meant = rule is not None and rule.pattern is not None and not is_catch_all(rule)
+        is_meant = rule is not None and rule.pattern_text != "" and not is_catch_all(rule)
         is_damaged = rule is not None and isinstance(reading, NixsecretsError)
         if is_meant or is_damaged or isinstance(reading, Document):
             yield path, Surveyed(path, rule, None, is_ours=False, reading=reading)

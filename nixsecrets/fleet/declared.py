@@ -34,10 +34,10 @@ _LATER_KEYS = (
     "max-age",
     "rotation",
 )
-_OCTAL = re.compile(r"[0-7]{3,4}")
+_OCTAL = r"[0-7]{3,4}"
 # An attribute path of Nix without interpolation (Nix manual, "Identifiers", "String literals").
 _ATTRIBUTE = r"""(?:[A-Za-z_][A-Za-z0-9_'-]*|"[^"\\$]+")"""
-_CONSUMER = re.compile(rf"{_ATTRIBUTE}(?:\.{_ATTRIBUTE})*")
+_CONSUMER = rf"{_ATTRIBUTE}(?:\.{_ATTRIBUTE})*"
 _NIX_KEYWORDS = frozenset({"assert", "else", "if", "in", "inherit", "let", "rec", "then", "with"})
 
 
@@ -109,14 +109,14 @@ def _check_sense(section: Section, declaration: Declaration) -> None:
 
 
 def _mode(text: str) -> str:
-    if not _OCTAL.fullmatch(text):
+    if not re.fullmatch(_OCTAL, text):
         raise RepositoryError(f"the mode {text!r} is not octal", hint='write it like "0400"')
     return text
 
 
 def _consumer(text: str) -> str:
     components = re.findall(_ATTRIBUTE, text)
-    if not _CONSUMER.fullmatch(text) or _NIX_KEYWORDS.intersection(components):
+    if not re.fullmatch(_CONSUMER, text) or _NIX_KEYWORDS.intersection(components):
         raise RepositoryError(
             f"{text!r} is no path of a NixOS option",
             hint="write it like services.nextcloud.config.adminpassFile",

@@ -11,8 +11,8 @@ from nixsecrets.fleet.names import GroupName, HostName, PersonName
 MANIFEST = PurePosixPath("nixsecrets.yaml")
 FLAKE = PurePosixPath("flake.nix")
 
-_PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\\]")
+_PLACEHOLDER = r"\{[^{}]*\}|[{}]"
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\\]"
 
 # What of a pattern changes from one host, group or person to the next; None: nothing does.
 PLACEHOLDERS: Mapping[str, str | None] = {
@@ -34,7 +34,7 @@ def parse_path(text: str) -> PurePosixPath:
         RepositoryError: it is absolute, leaves the root, names `.git`, or is not spelled plainly.
     """
     components = text.split("/")
-    if _CONTROL.search(text) or not text.strip():
+    if re.search(_CONTROL, text) or not text.strip():
         raise RepositoryError(f"{text!r} is no path")
     if text.startswith("/"):
         raise RepositoryError(
@@ -59,7 +59,7 @@ def parse_pattern(text: str, placeholder: str | None) -> str:
     Raises:
         RepositoryError: another placeholder occurs, the needed one does not, or it is no path.
     """
-    found = set(_PLACEHOLDER.findall(text))
+    found = set(re.findall(_PLACEHOLDER, text))
     foreign = sorted(found - {placeholder})
     if foreign:
         raise RepositoryError(

@@ -1,7 +1,6 @@
 """The repository read once: the index as a Fleet, and Sources for the bytes of a path."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -185,7 +184,7 @@ def _policy(sources: Sources, layout: Layout) -> Policy | None:
     if source is None:
         return None
     try:
-        return replace(parse_policy(source.content), folder=layout.policy.parent)
+        return parse_policy(source.content)._replace(folder=layout.policy.parent)
     except NixsecretsError as error:
         raise error.within(layout.policy) from None
 

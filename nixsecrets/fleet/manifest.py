@@ -57,10 +57,10 @@ _HOST_WORDS = frozenset({"{host}", "{directory}", "{attribute}"})
 _COMMIT_WORDS = _HOST_WORDS | {"{generation}", "{message}"}
 
 # Spelled so that neither a flake reference nor YAML nor ssh needs quotes around them.
-_ATTRIBUTE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_ATTRIBUTE = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _ANCHOR = _ATTRIBUTE
-_MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
-_ADDRESS = re.compile(r"(?!-)[^\s@]+(@(?!-)[^\s@]+)?")
+_MACHINE_NAME = r"[A-Za-z0-9][A-Za-z0-9.-]*"
+_ADDRESS = r"(?!-)[^\s@]+(@(?!-)[^\s@]+)?"
 
 
 def parse_manifest(
@@ -167,9 +167,9 @@ def _host(
     return entry.name.at, Host.of(name, settings, layout.directory(name, is_directory))
 
 
-def _spelled(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
+def _spelled(pattern: str, what: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
-        if not pattern.fullmatch(text):
+        if not re.fullmatch(pattern, text):
             raise RepositoryError(f"{text!r} is no {what}")
         return text
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
@@ -46,8 +45,7 @@ class IdentitySsh(NamedTuple):
 Identity: TypeAlias = IdentityFile | IdentitySsh
 
 
-@dataclass(frozen=True, slots=True)
-class HostSettings:
+class HostSettings(NamedTuple):
     """What the manifest says about a host; None where it leaves the default."""
 
     directory: PurePosixPath | None = None
@@ -181,9 +179,8 @@ class Address(NamedTuple):
         return f"{self.scope.prefix}:{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """A secret that should exist.
+class Declaration(NamedTuple):
+    """A secret that should exist; two are equal wherever they stand.
 
     Args:
         name: its leaf's path, and the attribute in the wiring.
@@ -207,11 +204,23 @@ class Declaration:
     restart_units: tuple[str, ...] = ()
     needed_for_users: bool = False
     consumers: tuple[str, ...] = ()
-    line: int = field(default=1, compare=False)
+    line: int = 1
 
     @property
     def address(self) -> Address:
         return Address(self.scope, self.name)
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Declaration) and self[:-1] == other[:-1]
+
+    @override
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    @override
+    def __hash__(self) -> int:
+        return hash(self[:-1])
 
 
 class CommitSettings(NamedTuple):

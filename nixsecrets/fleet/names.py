@@ -13,9 +13,9 @@ PersonName = NewType("PersonName", str)
 UserName = NewType("UserName", str)
 SecretName = NewType("SecretName", str)
 
-_FLAT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_FLAT = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 _TAKEN = frozenset({"all", "shared", "bak"})
-_COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_COMPONENT = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 _MOST_COMPONENTS = 8
 _NOT_FIRST = frozenset({"sops", "rendered"})  # sops' own block; sops-nix's folder of templates
 
@@ -44,7 +44,7 @@ def parse_secret_name(text: str) -> SecretName:
             first component is one that sops or sops-nix keep for themselves.
     """
     components = text.split("/")
-    if not all(_COMPONENT.fullmatch(component) for component in components):
+    if not all(re.fullmatch(_COMPONENT, component) for component in components):
         raise RepositoryError(
             f"{text!r} is no name of a secret",
             hint="use letters, digits, '.', '_' and '-', with '/' between components",
@@ -79,7 +79,7 @@ def clashes(names: Iterable[SecretName]) -> tuple[tuple[SecretName, SecretName],
 
 
 def _flat(text: str, what: str) -> str:
-    if not _FLAT.fullmatch(text):
+    if not re.fullmatch(_FLAT, text):
         raise RepositoryError(
             f"{text!r} is no name of a {what}",
             hint="use letters, digits, '.', '_' and '-', at most 63, the first a letter or digit",

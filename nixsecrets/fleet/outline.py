@@ -15,7 +15,7 @@ from nixsecrets.errors import RepositoryError
 _DEEPEST = 20
 _MARK = "\ufeff"
 # Line breaks to libyaml, not to editors and YAML 1.2 (section 5.4); and a mark that is no first.
-_AMBIGUOUS = re.compile("[\x85\u2028\u2029]|(?!^)\ufeff")
+_AMBIGUOUS = "[\x85\u2028\u2029]|(?!^)\ufeff"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})  # YAML 1.2, section 10.3.2
 
 
@@ -90,7 +90,7 @@ def parse_outline(text: str) -> Node | None:
     Raises:
         RepositoryError: it is no YAML, or uses what this module refuses; with line and column.
     """
-    if found := _AMBIGUOUS.search(text):
+    if found := re.search(_AMBIGUOUS, text):
         problem = f"not YAML: a U+{ord(found[0]):04X}, which readers of YAML take differently"
         raise _at_offset(text, found.start(), problem)
     try:

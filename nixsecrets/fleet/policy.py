@@ -2,19 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from nixsecrets.sops.rules import (
-    DEFAULT_SELECTION,
-    Pattern,
-    Selection,
-)
+from nixsecrets.sops.rules import DEFAULT_SELECTION, Selection, compile_pattern
 
 _UNRELATED = PurePosixPath("unrelated-to/every-document.yaml")
-_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
-_EXACT = re.compile(r"\^((?:[^\\.+*?()|\[\]{}^$\ufffd]|\\[\\.+*?()|\[\]{}^$])*)\$")
+_SPECIAL = r"[\\.+*?()|\[\]{}^$]"
+_EXACT = r"\^((?:[^\\.+*?()|\[\]{}^$\ufffd]|\\[\\.+*?()|\[\]{}^$])*)\$"
 
 
 class RecipientEntry(NamedTuple):
@@ -31,29 +27,26 @@ class RecipientEntry(NamedTuple):
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One creation rule.
 
     Args:
-        index: position among the rules, from 0; the first that matches governs.
-        pattern_text: regular expression of paths; "" matches every path.
+        place: position among the rules, from 0; the first that matches governs.
+        pattern_text: regular expression of paths that RE2 takes; "" matches every path.
         groups: key groups in order; flat recipients are one group.
         shamir_threshold: as stated; None where it is not, or 0.
         selection: which leaves are encrypted.
         mac_only_encrypted: the MAC leaves clear values out.
         line: 1-based line of its start.
-        pattern: `pattern_text` compiled; None matches every path.
     """
 
-    index: int
+    place: int
     pattern_text: str
     groups: tuple[tuple[RecipientEntry, ...], ...]
     shamir_threshold: int | None = None
     selection: Selection = DEFAULT_SELECTION
     mac_only_encrypted: bool = False
-    line: int = field(default=0, compare=False)
-    pattern: Pattern | None = field(default=None, compare=False, repr=False)
+    line: int = 0
 
     @property
     def recipients(self) -> tuple[RecipientEntry, ...]:
@@ -80,29 +73,33 @@ class Rule:
         return self.matches(_UNRELATED)
 
     def matches(self, path: PurePosixPath) -> bool:
-        return self.pattern is None or self.pattern.search(str(path))
+        return not self.pattern_text or compile_pattern(self.pattern_text).search(str(path))
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(NamedTuple):
     """A named text of the policy, wherever it stands."""
 
     name: str
     text: str
-    line: int = field(compare=False)
+    line: int
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyWarning:
+class PolicyWarning(NamedTuple):
     """What sops passes over without a word."""
 
-    line: int = field(compare=False)
+    line: int
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A policy's meaning; lines do not count in a comparison.
+class _Stated(NamedTuple):
+    rules: tuple[Rule, ...] = ()
+    anchors: tuple[Anchor, ...] = ()
+    warnings: tuple[PolicyWarning, ...] = ()
+    folder: PurePosixPath = PurePosixPath()
+
+
+class Policy(_Stated):
+    """A policy's meaning.
 
     Args:
         rules: in their order.
@@ -111,23 +108,15 @@ class Policy:
         folder: where the policy stands, relative to the root of the paths it is asked about.
     """
 
-    rules: tuple[Rule, ...] = ()
-    anchors: tuple[Anchor, ...] = ()
-    warnings: tuple[PolicyWarning, ...] = ()
-    folder: PurePosixPath = field(default_factory=PurePosixPath)
-    _exact: Mapping[str, int] = field(init=False, compare=False, repr=False)
-    _searched: tuple[int, ...] = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Set the rules of one path apart, so that a fleet's hundreds are not searched in turn."""
+    @cached_property
+    def _apart(self) -> tuple[Mapping[str, int], tuple[int, ...]]:
+        """The rules of one path, and the others, so that a fleet's hundreds need no search."""
         paths = [_only_path(rule) for rule in self.rules]
         exact: dict[str, int] = {}
         for place, path in enumerate(paths):
             if path is not None:
                 exact.setdefault(path, place)
-        searched = tuple(place for place, path in enumerate(paths) if path is None)
-        object.__setattr__(self, "_exact", exact)
-        object.__setattr__(self, "_searched", searched)
+        return exact, tuple(place for place, path in enumerate(paths) if path is None)
 
     def rule_for(self, path: PurePosixPath) -> Rule | None:
         """Return the rule that governs `path`; outside of the policy's folder none does.
@@ -137,8 +126,9 @@ class Policy:
         inside = self.inside(path)
         if inside is None:
             return None
-        exact = self._exact.get(str(inside), len(self.rules))
-        earlier = (self.rules[place] for place in self._searched if place < exact)
+        exact_places, searched = self._apart
+        exact = exact_places.get(str(inside), len(self.rules))
+        earlier = (self.rules[place] for place in searched if place < exact)
         found = next((rule for rule in earlier if rule.matches(inside)), None)
         return found or next(iter(self.rules[exact : exact + 1]), None)
 
@@ -159,10 +149,10 @@ class Policy:
 
 def exact_pattern(path: PurePosixPath) -> str:
     r"""Return the expression that matches `path` alone: `^systems/hq/secrets\.yaml$`."""
-    return "^" + _SPECIAL.sub(r"\\\g<0>", str(path)) + "$"
+    return "^" + re.sub(_SPECIAL, r"\\\g<0>", str(path)) + "$"
 
 
 def _only_path(rule: Rule) -> str | None:
     """Return the one path that a rule matches, where its expression is that path, escaped."""
-    found = _EXACT.fullmatch(rule.pattern_text) if rule.pattern else None
+    found = re.fullmatch(_EXACT, rule.pattern_text)
     return re.sub(r"\\(.)", r"\1", found[1]) if found else None

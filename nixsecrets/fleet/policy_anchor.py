@@ -1,7 +1,5 @@
 """Another recipient under the same anchor: a key that was replaced, everywhere at once."""
 
-from dataclasses import replace
-
 from nixsecrets.fleet.policy import Rule
 from nixsecrets.fleet.policy_edit import PolicyEditError, edited, known_anchor
 from nixsecrets.fleet.policy_layout import spell, value_start
@@ -32,10 +30,9 @@ def replace_anchor_value(content: bytes, name: str, recipient_text: str) -> byte
         raise refusal
     edit = Edit(start, node.place.end, spell(recipient_text, node.style))
     policy = before.policy
-    intended = replace(
-        policy,
+    intended = policy._replace(
         anchors=tuple(
-            replace(anchor, text=recipient_text) if anchor.name == name else anchor
+            anchor._replace(text=recipient_text) if anchor.name == name else anchor
             for anchor in policy.anchors
         ),
         rules=tuple(_with_value(rule, name, recipient_text) for rule in policy.rules),
@@ -48,4 +45,4 @@ def _with_value(rule: Rule, anchor: str, text: str) -> Rule:
         tuple(entry._replace(text=text) if entry.anchor == anchor else entry for entry in group)
         for group in rule.groups
     )
-    return replace(rule, groups=tuple(groups))
+    return rule._replace(groups=tuple(groups))

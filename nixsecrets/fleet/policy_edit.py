@@ -7,7 +7,7 @@ exactly what was intended is refused, and told as text to put in by hand. New ru
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet.policy import Anchor, Policy, RecipientEntry
@@ -99,7 +99,7 @@ def add_anchors(content: bytes, named: Mapping[str, str], after: str | None = No
     else:
         edit = _first_anchors(before, new)
     added = (Anchor(name, text, 0) for name, text in new)
-    intended = replace(before.policy, anchors=(*before.policy.anchors, *added))
+    intended = before.policy._replace(anchors=(*before.policy.anchors, *added))
     return edited(content, (edit,), intended, refusal)
 
 
@@ -156,13 +156,13 @@ def _edit_rules(
     if not parts:
         return content
     rules = tuple(
-        replace(rule, groups=parts[rule.index].groups) if rule.index in parts else rule
+        rule._replace(groups=parts[rule.place].groups) if rule.place in parts else rule
         for rule in stated
     )
     edits = [edit for part in parts.values() for edit in part.edits]
     refusal = next(iter(parts.values())).refusal
     try:
-        return edited(content, edits, replace(before.policy, rules=rules), refusal)
+        return edited(content, edits, before.policy._replace(rules=rules), refusal)
     except PolicyEditError:
         if len(wanted) == 1:
             raise
@@ -249,12 +249,13 @@ def edited(
 
 
 def _meaning(policy: Policy) -> tuple[object, ...]:
-    """Return what an edit may be judged by: the order in a group and among anchors is nothing."""
+    """Return what an edit is judged by: not lines, nor the order in a group and among anchors."""
     rules = tuple(
-        replace(rule, index=index, groups=tuple(_sorted(group) for group in rule.groups))
-        for index, rule in enumerate(policy.rules)
+        rule._replace(place=place, groups=tuple(map(_sorted, rule.groups)), line=0)
+        for place, rule in enumerate(policy.rules)
     )
-    return rules, frozenset(policy.anchors), policy.warnings
+    anchors = frozenset((anchor.name, anchor.text) for anchor in policy.anchors)
+    return rules, anchors, tuple(warning.words for warning in policy.warnings)
 
 
 def _sorted(group: Iterable[RecipientEntry]) -> tuple[RecipientEntry, ...]:

@@ -22,13 +22,7 @@ from nixsecrets.fleet.policy_nodes import (
     is_null,
     resolve,
 )
-from nixsecrets.sops.rules import (
-    Pattern,
-    Selection,
-    SelectionKind,
-    compile_pattern,
-    parse_selection,
-)
+from nixsecrets.sops.rules import Selection, SelectionKind, compile_pattern, parse_selection
 
 _RULE_KINDS = ("age", "pgp", "kms", "gcp_kms", "hckms", "azure_keyvault", "hc_vault_transit_uri")
 GROUP_KINDS = ("age", "pgp", "kms", "gcp_kms", "hckms", "azure_keyvault", "hc_vault")
@@ -133,16 +127,14 @@ def _merge_sources(value: Node) -> tuple[Node, ...]:
 def _rule(index: int, node: Node, warnings: list[PolicyWarning]) -> Rule:
     fields = fields_of(node)
     _warn_of_unknown(fields, _RULE_FIELDS, "rule", warnings)
-    pattern_text = _optional_text(fields, "path_regex")
     return Rule(
         index,
-        pattern_text,
+        _pattern_text(fields),
         _groups(fields, warnings),
         _threshold(fields),
         _selection(fields, node),
         _optional_text(fields, "mac_only_encrypted").lower() in _TRUE,
         node.place.line,
-        _compiled(pattern_text, fields["path_regex"]) if pattern_text else None,
     )
 
 
@@ -235,11 +227,13 @@ def _selection(fields: Mapping[str, Node], rule: Node) -> Selection:
         raise _error(error.problem, at_fault, error.hint) from None
 
 
-def _compiled(pattern_text: str, node: Node) -> Pattern:
+def _pattern_text(fields: Mapping[str, Node]) -> str:
+    text = _optional_text(fields, "path_regex")
     try:
-        return compile_pattern(pattern_text)
+        compile_pattern(text)
     except RepositoryError as error:
-        raise _error(error.problem, node, error.hint) from None
+        raise _error(error.problem, fields["path_regex"], error.hint) from None
+    return text
 
 
 def _warn_of_unknown(

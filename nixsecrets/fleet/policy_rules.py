@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from nixsecrets.errors import RepositoryError
@@ -64,7 +64,7 @@ def add_rules(
     rules = list(before.policy.rules)
     for earlier, one in enumerate(sorted(new, key=lambda one: one.place)):
         rules.insert(one.place + earlier, Rule(one.place, one.pattern_text, (one.entries,)))
-    return edited(content, edits, replace(before.policy, rules=tuple(rules)), refusal)
+    return edited(content, edits, before.policy._replace(rules=tuple(rules)), refusal)
 
 
 def render_new(
@@ -103,7 +103,7 @@ def _new_rule(
     if governing is not None:
         if governing.pattern_text == pattern_text:
             raise RepositoryError(f"{path} has a rule already", line=governing.line)
-        place = min(place, governing.index)
+        place = min(place, governing.place)
     sibling = max(place - 1, 0) if after_rule is None else after_rule
     return _NewRule(pattern_text, tuple(_entry(policy, name) for name in anchors), place, sibling)
 

@@ -11,12 +11,12 @@ from nixsecrets.fleet.names import nearest
 from nixsecrets.fleet.outline import Entry, Mapping, Node, Scalar, Sequence, Span
 
 # Plain scalars that are no strings: YAML 1.2, section 10.3.2.
-_TYPED = re.compile(
+_TYPED = (
     r"|~|null|Null|NULL|true|True|TRUE|false|False|FALSE|[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
     r"|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
 _TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 
 PLURALS = {"host": "hosts", "group": "groups", "person": "people"}
 
@@ -46,7 +46,7 @@ def as_text(node: Node, what: str) -> Scalar:
         raise node.at.fault(f"{what} must be a string")
     if is_typed(node):
         raise node.at.fault(f"{what} must be a string", "write it in double quotes")
-    if not node.text or _CONTROL.search(node.text):
+    if not node.text or re.search(_CONTROL, node.text):
         raise node.at.fault(f"{what} must be one line of text")
     return node
 
@@ -72,7 +72,7 @@ def as_list(node: Node, what: str) -> tuple[Node, ...]:
 
 def is_typed(scalar: Scalar) -> bool:
     """Tell a plain scalar that YAML reads as something else than a string."""
-    return scalar.plain and _TYPED.fullmatch(scalar.text) is not None
+    return scalar.plain and re.fullmatch(_TYPED, scalar.text) is not None
 
 
 class Section(NamedTuple):

@@ -1,6 +1,5 @@
 """Documents of the repository: which there are, read and opened for a decision."""
 
-import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -12,6 +11,7 @@ from nixsecrets.plans.draft import Unlock
 from nixsecrets.sops import document
 from nixsecrets.sops.cipher import holds_sealed
 from nixsecrets.sops.document import Document, OpenDocument, Opened
+from nixsecrets.sops.keypath import spell_key_path
 from nixsecrets.sops.stores import formats
 from nixsecrets.sops.stores.formats import Format
 from nixsecrets.sops.tree import KeyPath
@@ -103,7 +103,7 @@ def leaf_name(path: KeyPath) -> str:
     """Return a leaf's name; one whose path is no name is spelled as sops does: `["a"][0]`."""
     if all(isinstance(step, str) and "/" not in step for step in path):
         return "/".join(map(str, path))
-    return "".join(f"[{json.dumps(step, ensure_ascii=False)}]" for step in path)
+    return spell_key_path(path)
 
 
 def names(document: Document) -> list[str]:

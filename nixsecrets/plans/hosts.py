@@ -1,7 +1,7 @@
 """Let a host read what it is meant to."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
@@ -76,11 +76,11 @@ def place_of(
         return settings
     found = _attributes(systems, directory)
     if len(found) == 1:
-        return replace(settings, attribute=next(iter(found)))
+        return settings._replace(attribute=next(iter(found)))
     configuration = directory / "configuration.nix"
     if found or repository.sources.find(configuration) is None:
         return settings
-    return replace(settings, configuration=configuration)
+    return settings._replace(configuration=configuration)
 
 
 def described(settings: HostSettings) -> str:

@@ -249,9 +249,9 @@ def _with_readers(edition: _Edition, fleet: Fleet, tasks: Iterable[_Task]) -> _E
         new = [name for text, name in wanted.items() if text not in named]
         gone = [entry for text, entry in named.items() if text not in wanted]
         if new:
-            joining[rule.index] = new
+            joining[rule.place] = new
         if gone:
-            leaving[rule.index] = [_spelled(entry, texts) for entry in gone]
+            leaving[rule.place] = [_spelled(entry, texts) for entry in gone]
         path = task.document.path
         why += [f"{path}: + {name}" for name in new]
         why += [f"{path}: - {names_of(fleet, canonical_text(entry.text))}" for entry in gone]
@@ -291,4 +291,4 @@ def _last_rule(policy: Policy, fleet: Fleet, *, of_hosts: bool) -> int | None:
         if isinstance(document.scope, OnHost) == of_hosts
     )
     patterns = {exact_pattern(path) for path in paths if path is not None}
-    return max((rule.index for rule in policy.rules if rule.pattern_text in patterns), default=None)
+    return max((rule.place for rule in policy.rules if rule.pattern_text in patterns), default=None)

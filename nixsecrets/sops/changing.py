@@ -1,14 +1,14 @@
 """Change an open document: one value, or its whole text; what stays keeps its ciphertext."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
 from nixsecrets.errors import IntegrityError, RepositoryError
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops import mac
-from nixsecrets.sops.cipher import Cipher, path_aad
+from nixsecrets.sops.cipher import Cipher, looks_sealed, path_aad
 from nixsecrets.sops.document import (
     COMMENT_RULES,
     Document,
@@ -23,6 +23,7 @@ from nixsecrets.sops.document import (
 from nixsecrets.sops.metadata import Metadata
 from nixsecrets.sops.sealing import Sealed, check, clear_items, finish, ready, respelled, sealed
 from nixsecrets.sops.stores import formats
+from nixsecrets.sops.stores.formats import Format
 from nixsecrets.sops.stores.text import METADATA_NAME, Scalar, Text
 from nixsecrets.sops.tree import Comment, Empty, Item, KeyPath, Leaf, LeafType, keys_of
 from nixsecrets.textedit import Edit
@@ -76,7 +77,8 @@ def remove_value(opened: OpenDocument, path: KeyPath, now: datetime) -> bytes:
     Comments on its lines go with it.
 
     Raises:
-        RepositoryError: there is no such leaf.
+        RepositoryError: there is no such leaf, or a rule about comments would choose another leaf
+            in its place.
     """
     document, cipher = opened.document, Cipher(opened.data_key)
     _refuse_metadata(path)
@@ -100,8 +102,10 @@ def replace_text(opened: OpenDocument, plaintext: Plaintext, now: datetime) -> b
     document, cipher = opened.document, Cipher(opened.data_key)
     selection = document.metadata.selection
     text = ready(plaintext, document.form, selection)
-    known = _ciphertexts(opened.items)
-    items = [_remembered(one, known, cipher) for one in clear_items(text, selection)]
+    known = _ciphertexts(opened)
+    items = [
+        _remembered(one, known, cipher, document.form) for one in clear_items(text, selection)
+    ]
     metadata = document.metadata.stamped(now)
     joined = _joined(document, text.apply(respelled(text, items)))
     if joined is None:
@@ -115,16 +119,17 @@ def replace_text(opened: OpenDocument, plaintext: Plaintext, now: datetime) -> b
 def _joined(document: Document, whole: bytes) -> Text | None:
     """Return sealed values with the document's metadata behind them, None where they cannot stand.
 
-    They cannot behind a text in braces, or one whose end is marked.
+    They cannot behind a text in braces, one whose end is marked, or one of another indentation.
     """
     block = document.text.metadata_text
     if block is None:
         return None
     ends = b"" if not whole or whole.endswith(b"\n") else b"\n"
     try:
-        return formats.parse(whole + ends + block, document.form)
+        joined = formats.parse(whole + ends + block, document.form)
     except (RepositoryError, IntegrityError):
         return None
+    return joined if joined.metadata is not None else None
 
 
 def _refuse_metadata(path: KeyPath) -> None:
@@ -179,11 +184,29 @@ def _opened(leaf: Leaf, scalar: Scalar, *, encrypted: bool) -> Opened:
 def _carried(before: Iterable[Opened], after: Document, cipher: Cipher) -> Iterator[Sealed]:
     """Yield the items of a changed document, opened only where they were not before."""
     known = {_place(one.item): one for one in before}
+    ciphertexts = {_kept(one).spelled for one in known.values() if one.encrypted}
+    heeded = after.metadata.selection.kind in COMMENT_RULES
     for item, encrypted in after.items():
+        if heeded and isinstance(item, Leaf):
+            _refuse_other_side(item, after, ciphertexts, encrypted=encrypted)
         one = known.get(_place(item))
         if one is None:
             one = open_item(item, cipher, encrypted=encrypted)
         yield _kept(one._replace(item=item))
+
+
+def _refuse_other_side(
+    leaf: Leaf, after: Document, ciphertexts: Collection[bytes], *, encrypted: bool
+) -> None:
+    """Raise RepositoryError where a comment speaks for another leaf than before."""
+    was_sealed = leaf.content in ciphertexts
+    is_new = encrypted and looks_sealed(leaf.content.decode("utf-8", "replace"))
+    if leaf.content and encrypted != (was_sealed or is_new):
+        where = "/".join(map(str, leaf.path))
+        raise RepositoryError(
+            f"`{after.metadata.selection.kind.value}` would then choose otherwise for {where}",
+            hint="move the comment above it in the same change (nixsecrets edit)",
+        )
 
 
 def _kept(opened: Opened) -> Sealed:
@@ -202,13 +225,20 @@ def _place(item: Item) -> _Place:
             return item.document, item.path, item.content
 
 
-def _ciphertexts(items: Iterable[Opened]) -> _Ciphertexts:
+def _ciphertexts(document: OpenDocument) -> _Ciphertexts:
     """Return the ciphertexts of a document by keys, type and value, in file order."""
     known: dict[tuple[tuple[str, ...], LeafType | None, bytes], deque[bytes]] = defaultdict(deque)
-    for one in items:
+    for one in document.items:
         if one.encrypted and one.value is not None:
-            known[_keys(one), one.kind, one.value.reveal()].append(_kept(one).spelled)
+            kind = _kind(one, document.document.form)
+            known[_keys(one), kind, one.value.reveal()].append(_kept(one).spelled)
     return known
+
+
+def _kind(opened: Opened, form: Format) -> LeafType | None:
+    """Return the type by which a value is known again: JSON has one for all numbers."""
+    is_number = form is Format.JSON and opened.kind is LeafType.FLOAT
+    return LeafType.INT if is_number else opened.kind
 
 
 def _keys(opened: Opened) -> tuple[str, ...]:
@@ -219,9 +249,9 @@ def _keys(opened: Opened) -> tuple[str, ...]:
             return keys_of(path)
 
 
-def _remembered(opened: Opened, known: _Ciphertexts, cipher: Cipher) -> Sealed:
+def _remembered(opened: Opened, known: _Ciphertexts, cipher: Cipher, form: Format) -> Sealed:
     if opened.encrypted and opened.value is not None:
-        spelled = known.get((_keys(opened), opened.kind, opened.value.reveal()))
+        spelled = known.get((_keys(opened), _kind(opened, form), opened.value.reveal()))
         if spelled:
             return Sealed(opened, spelled.popleft())
     return sealed(opened, cipher)

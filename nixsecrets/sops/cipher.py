@@ -15,7 +15,7 @@ DATA_KEY_BYTES = 32
 _IV_BYTES = 32
 _TAG_BYTES = 16
 _PREFIX = "ENC[AES256_GCM,"
-_SPELLING = re.compile(
+_SPELLING = (
     r"ENC\[AES256_GCM,data:([A-Za-z0-9+/=]+),iv:([A-Za-z0-9+/=]+),"
     r"tag:([A-Za-z0-9+/=]+),type:([a-z]+)\]"
 )
@@ -36,7 +36,7 @@ def holds_sealed(content: bytes) -> bool:
 
 def spelled_type(spelled: str) -> str | None:
     """Return what stands behind `type:` of a sealed leaf, None where `spelled` is none."""
-    match = _SPELLING.fullmatch(spelled)
+    match = re.fullmatch(_SPELLING, spelled)
     return match[4] if match else None
 
 

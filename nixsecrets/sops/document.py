@@ -1,6 +1,6 @@
 """A document: parse it, open it with its data key, change it, seal it again."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from nixsecrets.age.identity import Identity
@@ -10,7 +10,7 @@ from nixsecrets.sops import keygroups, mac
 from nixsecrets.sops.cipher import Cipher, holds_sealed, looks_sealed, path_aad, spelled_type
 from nixsecrets.sops.metadata import Metadata, parse_metadata
 from nixsecrets.sops.rules import Selection, SelectionKind
-from nixsecrets.sops.scalars import canonical
+from nixsecrets.sops.scalars import canonical, float_bytes
 from nixsecrets.sops.stores import formats
 from nixsecrets.sops.stores.formats import Format
 from nixsecrets.sops.stores.text import Scalar, Text
@@ -169,9 +169,7 @@ def open_document(document: Document, data_key: Plaintext) -> OpenDocument:
     """
     cipher = Cipher(data_key)
     items = tuple(open_items(document, cipher))
-    metadata = document.metadata
-    code = code_of(items, metadata)
-    mac.verify(code, metadata.mac, cipher, metadata.lastmodified)
+    _verify(lambda: items, document, cipher)
     return OpenDocument(document, data_key, items)
 
 
@@ -183,9 +181,7 @@ def open_value(document: Document, data_key: Plaintext, path: KeyPath) -> Opened
     """
     cipher = Cipher(data_key)
     found: list[Opened] = []
-    metadata = document.metadata
-    code = code_of(_noting(open_items(document, cipher), path, found), metadata)
-    mac.verify(code, metadata.mac, cipher, metadata.lastmodified)
+    _verify(lambda: _noting(open_items(document, cipher), path, found), document, cipher)
     return found[0] if found else None
 
 
@@ -335,3 +331,27 @@ def shown_value(opened: Opened) -> Plaintext:
     """Return a value as it is printed alone: its bytes, a truth value as YAML spells it."""
     value = opened.value or Plaintext(b"")
     return Plaintext(value.reveal().lower()) if opened.kind is LeafType.BOOL else value
+
+
+def _verify(items: Callable[[], Iterable[Opened]], document: Document, cipher: Cipher) -> None:
+    """Check the MAC; in JSON, one over rounded integers in clear holds too."""
+
+    def check(values: Iterable[Opened]) -> None:
+        metadata = document.metadata
+        mac.verify(code_of(values, metadata), metadata.mac, cipher, metadata.lastmodified)
+
+    try:
+        check(items())
+    except IntegrityError:
+        if document.form is not Format.JSON:
+            raise
+        check(_rounded(items()))
+
+
+def _rounded(items: Iterable[Opened]) -> Iterator[Opened]:
+    """Yield items with integers in clear as releases before 3.13.2 take them in JSON: as floats."""
+    for one in items:
+        if one.kind is LeafType.INT and not one.encrypted and one.value is not None:
+            yield one._replace(value=Plaintext(float_bytes(float(one.value.reveal()))))
+        else:
+            yield one

@@ -1,14 +1,15 @@
 """The authentication code over a document's values (sops `sops.go`, `Tree.Encrypt`)."""
 
 from collections.abc import Iterable
-from hashlib import sha256, sha512
+
+from cryptography.hazmat.primitives.hashes import SHA256, SHA512, Hash
 
 from nixsecrets.errors import IntegrityError
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops.cipher import Cipher
 from nixsecrets.sops.scalars import canonical_time
 
-_ONLY_ENCRYPTED_MARK = sha256(b"sops").digest()
+_ONLY_ENCRYPTED_MARK = Hash.hash(SHA256(), b"sops")
 
 
 def compute(values: Iterable[tuple[bool, Plaintext]], *, only_encrypted: bool) -> str:
@@ -19,11 +20,13 @@ def compute(values: Iterable[tuple[bool, Plaintext]], *, only_encrypted: bool) -
             comments are no part of it.
         only_encrypted: leave the values in clear out.
     """
-    digest = sha512(_ONLY_ENCRYPTED_MARK if only_encrypted else b"")
+    digest = Hash(SHA512())
+    if only_encrypted:
+        digest.update(_ONLY_ENCRYPTED_MARK)
     for encrypted, value in values:
         if encrypted or not only_encrypted:
             digest.update(value.reveal())
-    return digest.hexdigest().upper()
+    return digest.finalize().hex().upper()
 
 
 def seal(code: str, cipher: Cipher, lastmodified: str) -> str:

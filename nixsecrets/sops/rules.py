@@ -2,23 +2,26 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
+from typing import NamedTuple
 
 import re2
 
 from nixsecrets.errors import RepositoryError
 
 # C++ RE2 takes `\C` (one byte), which Go's regexp, the one sops uses, refuses.
-_SINGLE_BYTE = re.compile(r"(?<!\\)(?:\\\\)*\\C")
+_SINGLE_BYTE = r"(?<!\\)(?:\\\\)*\\C"
 
 
-@dataclass(frozen=True, slots=True)
 class Pattern:
     """A regular expression in RE2's language, as sops reads it; searched, not anchored."""
 
-    text: str
-    _compiled: re2._Regexp = field(compare=False, repr=False)
+    __slots__ = ("_compiled", "text")
+
+    def __init__(self, text: str, compiled: re2._Regexp) -> None:
+        self.text = text
+        self._compiled = compiled
 
     def search(self, text: str) -> bool:
         # Go takes each byte that is not UTF-8 for U+FFFD (regexp, package comment).
@@ -26,8 +29,9 @@ class Pattern:
         return self._compiled.search(valid.encode()) is not None
 
 
+@lru_cache(maxsize=4096)
 def compile_pattern(pattern: str) -> Pattern:
-    """Return `pattern`, compiled.
+    """Return `pattern`, compiled; remembered, so that rules and selections keep its text alone.
 
     Raises:
         RepositoryError: RE2 refuses it. sops ignores such a selection and leaves the
@@ -36,7 +40,7 @@ def compile_pattern(pattern: str) -> Pattern:
     options = re2.Options()
     options.log_errors = False
     hint = "sops reads RE2: without lookaround, back-references and `\\Z`"
-    if _SINGLE_BYTE.search(pattern):
+    if r"\C" in pattern and re.search(_SINGLE_BYTE, pattern):
         raise RepositoryError(f"regular expression {pattern!r} is not valid: `\\C`", hint=hint)
     try:
         return Pattern(pattern, re2.compile(pattern, options))
@@ -61,19 +65,16 @@ class SelectionKind(Enum):
 _SUFFIXES = frozenset({SelectionKind.UNENCRYPTED_SUFFIX, SelectionKind.ENCRYPTED_SUFFIX})
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """The one rule of a document that says which leaves are encrypted (sops `shouldBeEncrypted`).
 
     Args:
         kind: what is looked at.
         text: the suffix or the regular expression.
-        pattern: `text` compiled, where it is a regular expression.
     """
 
     kind: SelectionKind
     text: str
-    pattern: Pattern | None = field(default=None, compare=False, repr=False)
 
     def encrypts(self, key_path: tuple[str, ...], comments: tuple[str, ...]) -> bool:
         """Tell whether the value at `key_path` is encrypted.
@@ -98,7 +99,7 @@ class Selection:
                 return self._finds(comments)
 
     def _finds(self, texts: Iterable[str]) -> bool:
-        return self.pattern is not None and any(map(self.pattern.search, texts))
+        return any(map(compile_pattern(self.text).search, texts))
 
 
 def _ends(names: tuple[str, ...], suffix: str) -> bool:
@@ -129,4 +130,6 @@ def parse_selection(fields: Mapping[str, str]) -> Selection:
         return DEFAULT_SELECTION
     (kind,) = stated
     text = fields[kind.value]
-    return Selection(kind, text, None if kind in _SUFFIXES else compile_pattern(text))
+    if kind not in _SUFFIXES:
+        compile_pattern(text)
+    return Selection(kind, text)

@@ -9,10 +9,10 @@ from decimal import Decimal
 from nixsecrets.errors import IntegrityError
 from nixsecrets.sops.tree import LeafType
 
-_INT = re.compile(rb"[+-]?[0-9]+")
-_FLOAT = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_HEX_FLOAT = re.compile(rb"[+-]?0[xX]([0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+")
-_NOT_FINITE = re.compile(rb"[+-]?(inf|infinity)|nan", re.IGNORECASE)
+_INT = rb"[+-]?[0-9]+"
+_FLOAT = rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_HEX_FLOAT = rb"[+-]?0[xX]([0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+"
+_NOT_FINITE = rb"(?i)[+-]?(inf|infinity)|nan"
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -58,19 +58,19 @@ def canonical_time(text: str) -> str | None:
 
 
 def _int(content: bytes) -> bytes | None:
-    if _INT.fullmatch(content) and len(content.lstrip(b"+-0")) <= _INT64_DIGITS:
+    if re.fullmatch(_INT, content) and len(content.lstrip(b"+-0")) <= _INT64_DIGITS:
         number = int(content)
         return b"%d" % number if number in _INT64 else None
     return None
 
 
 def _float(content: bytes) -> bytes | None:
-    if _NOT_FINITE.fullmatch(content):
+    if re.fullmatch(_NOT_FINITE, content):
         return float_bytes(float(content))
     number = float("inf")
-    if _FLOAT.fullmatch(content):
+    if re.fullmatch(_FLOAT, content):
         number = float(content)
-    elif _HEX_FLOAT.fullmatch(content):
+    elif re.fullmatch(_HEX_FLOAT, content):
         number = _hexadecimal(content.decode())
     return None if abs(number) == float("inf") else float_bytes(number)
 

@@ -34,6 +34,8 @@ secrets:
 """
 UNNEEDED = (
     "concurrent.futures",
+    "dataclasses",
+    "json",
     "logging",
     "nixsecrets.audit",
     "nixsecrets.cli.carry_out",
@@ -47,7 +49,13 @@ UNNEEDED = (
     "nixsecrets.report.html",
     "nixsecrets.report.json",
     "nixsecrets.report.text",
+    "nixsecrets.sops.changing",
     "nixsecrets.sops.sealing",
+    "nixsecrets.sops.stores.binary",
+    "nixsecrets.sops.stores.dotenv",
+    "nixsecrets.sops.stores.flat",
+    "nixsecrets.sops.stores.ini",
+    "nixsecrets.sops.stores.json",
     "nixsecrets.system.disk",
     "nixsecrets.system.journal",
     "nixsecrets.system.ssh",

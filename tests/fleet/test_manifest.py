@@ -1,5 +1,4 @@
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
@@ -33,7 +32,7 @@ HQ, T460, T15G, VM01, MAC = (HostName(name) for name in ("hq", "t460", "t15g", "
 
 
 def _host(name: HostName, **settings: object) -> Host:
-    return Host.of(name, replace(HostSettings(), **settings), PurePosixPath("systems", name))
+    return Host.of(name, HostSettings(**settings), PurePosixPath("systems", name))
 
 
 def test_reads_the_model_fleet() -> None:

@@ -45,7 +45,8 @@ def additions(corpus: Path) -> list[Addition]:
 
 
 def meaning(policy: Policy) -> tuple[object, ...]:
-    return tuple(rule_meaning(rule) for rule in policy.rules), frozenset(policy.anchors)
+    anchors = frozenset((anchor.name, anchor.text) for anchor in policy.anchors)
+    return tuple(map(rule_meaning, policy.rules)), anchors
 
 
 def rule_meaning(rule: Rule) -> tuple[object, ...]:
@@ -69,15 +70,15 @@ def redo(addition: Addition) -> bytes:
 def redo_rule(content: bytes, rule: Rule) -> bytes:
     rules = parse_policy(content).rules
     entries = [entry for group in rule.groups for entry in group]
-    if rule.index >= len(rules) or rules[rule.index].pattern_text != rule.pattern_text:
+    if rule.place >= len(rules) or rules[rule.place].pattern_text != rule.pattern_text:
         names = tuple(entry.anchor or entry.text for entry in entries)
-        sibling = max(rule.index - 1, 0)
-        new = policy_rules._NewRule(rule.pattern_text, names, rule.index, sibling)
+        sibling = max(rule.place - 1, 0)
+        new = policy_rules._NewRule(rule.pattern_text, names, rule.place, sibling)
         return policy_rules._insert_rule(content, new)
-    present = {entry.text for entry in rules[rule.index].recipients}
+    present = {entry.text for entry in rules[rule.place].recipients}
     for entry in rule.recipients:
         if entry.text not in present:
-            content = add_to_rule(content, rule.index, entry.anchor or entry.text)
+            content = add_to_rule(content, rule.place, entry.anchor or entry.text)
     return content
 
 

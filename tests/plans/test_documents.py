@@ -135,7 +135,7 @@ def test_names_and_the_nearest_of_them(fleet: Fleet) -> None:
         (("a", "b"), "a/b"),
         (("a", 0), '["a"][0]'),
         (("a/b", "c"), '["a/b"]["c"]'),
-        (("ä", 1, 'q"'), '["ä"][1]["q\\""]'),
+        (("ä", 1, 'q"'), '["ä"][1]["q""]'),
     ],
 )
 def test_a_leaf_whose_path_is_no_name_is_spelled_as_sops_does(

@@ -9,7 +9,7 @@ from nixsecrets.errors import IntegrityError, RepositoryError
 from nixsecrets.sops.stores import dotenv
 from nixsecrets.sops.stores.text import Scalar
 from nixsecrets.sops.tree import Comment, Leaf, LeafType
-from tests.sops.dotenv_documents import documents
+from tests.sops.dotenv_documents import documents, leaves_of
 from tests.sops.flat_interop import open_text, plain, restamped, seal, sealed_scalar
 from tests.sops.real import RealSops
 
@@ -32,7 +32,7 @@ def test_sops_opens_what_is_sealed_here(
 def test_what_sops_seals_is_opened_here(real_sops: RealSops, document: bytes) -> None:
     sealed = real_sops.encrypt(document, *_FROM, *_TO)
     opened = open_text(dotenv.parse(sealed), real_sops.identity)
-    assert opened.leaves == _leaves(document)
+    assert opened.leaves == leaves_of(document)
     assert plain(opened) == _as_sops_writes(document)
 
 
@@ -198,12 +198,3 @@ def test_values_of_other_types_are_opened_as_text(real_sops: RealSops) -> None:
 
 def _as_sops_writes(document: bytes) -> bytes:
     return b"".join(line + b"\n" for line in document.split(b"\n") if line)
-
-
-def _leaves(document: bytes) -> list[tuple[tuple[str], bytes]]:
-    lines = [line for line in document.split(b"\n") if line and not line.startswith(b"#")]
-    pairs = [line.partition(b"=") for line in lines]
-    return [
-        ((name.decode("utf-8", "surrogateescape"),), value.replace(b"\\n", b"\n"))
-        for name, _, value in pairs
-    ]

@@ -12,6 +12,7 @@ from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops import changing, document, sealing
 from nixsecrets.sops.document import OpenDocument
 from nixsecrets.sops.rules import parse_selection
+from nixsecrets.sops.stores import yaml
 from nixsecrets.sops.tree import Comment, KeyPath, Leaf
 from tests.sops.real import make_identity
 
@@ -276,6 +277,46 @@ def test_a_value_below_a_comment_rule_is_written_as_the_rule_says(
         assert found is not None
         assert found.value == Plaintext(b"x")
         assert found.encrypted is (clear if path in (("a",), ("new",)) else not clear)
+
+
+@pytest.mark.parametrize("rule", ["encrypted_comment_regex", "unencrypted_comment_regex"])
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (b"a: 1\n# says\nb: 2\nc: 3\n", ("b",)),
+        (b"l:\n    - a\n    # says\n    - b\n    - c\n", ("l", 1)),
+    ],
+    ids=["mapping", "list"],
+)
+def test_a_removal_that_lets_a_comment_speak_for_another_leaf_is_refused(
+    text: bytes, path: KeyPath, rule: str, now: datetime
+) -> None:
+    terms = sealing.Terms(selection=parse_selection({rule: "says"}))
+    content = sealing.seal(Plaintext(text), [ALICE.recipient], now, terms)
+    with pytest.raises(RepositoryError, match="would then choose otherwise"):
+        changing.remove_value(open_with(ALICE, content), path, LATER)
+    last = ("l", 2) if path == ("l", 1) else ("c",)
+    changed = changing.remove_value(open_with(ALICE, content), last, LATER)
+    assert len(open_with(ALICE, changed).items) == len(open_with(ALICE, content).items) - 1
+
+
+@pytest.mark.parametrize("text", ["{} # note\n", "{  # note\n}\n", "--- {} # note", "{}#\n"])
+def test_a_comment_in_clear_beside_empty_braces_stays(text: str, now: datetime) -> None:
+    terms = sealing.Terms(selection=parse_selection({"encrypted_suffix": "_x"}))
+    content = sealing.seal(Plaintext(text.encode()), [ALICE.recipient], now, terms)
+    assert "#" not in text or b"#" in content
+    clear = document.plain_text(open_with(ALICE, content)).reveal()
+    assert [item.text for item in yaml.parse(clear).tree if isinstance(item, Comment)] == [
+        item.text for item in yaml.parse(text.encode()).tree if isinstance(item, Comment)
+    ]
+
+
+def test_a_text_of_another_indentation_keeps_its_metadata(now: datetime) -> None:
+    content = sealing.seal(Plaintext(b" a: 1\n"), [ALICE.recipient], now)
+    changed = changing.replace_text(
+        open_with(ALICE, content), Plaintext(b"b: 1\nc: # note\n"), LATER
+    )
+    assert [one.item.path for one in open_with(ALICE, changed).items if one.kind] == [("b",)]
 
 
 def test_an_added_recipient_leaves_the_stanzas_of_the_others(odd: bytes) -> None:

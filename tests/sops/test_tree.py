@@ -2,7 +2,7 @@
 
 import pytest
 
-from nixsecrets.sops.stores import yaml
+from nixsecrets.sops.stores import dotenv, yaml
 from nixsecrets.sops.tree import active_comments, keys_of
 
 
@@ -30,3 +30,8 @@ def test_comments_speak_for_the_next_item_and_what_is_below(
 ) -> None:
     found = active_comments(yaml.parse(text.encode()).tree)
     assert [found[position] for position in range(len(found))] == active
+
+
+def test_of_two_leaves_of_one_name_each_has_its_own_comments() -> None:
+    found = active_comments(dotenv.parse(b"A=1\n#x\nA=1\nA=1\n").tree)
+    assert [found[position] for position in range(4)] == [(), (), ("x",), ()]

@@ -37,7 +37,17 @@ SEALED = "ENC[AES256_GCM,data:QQ==,iv:QQ==,tag:QQ==,type:str]"
         pytest.param(
             "a: |+\n  x\n\n\nb: y\n", ("a",), "z", "a: z\nb: y\n", id="kept lines are the value's"
         ),
-        pytest.param("a: >- # c\n  x\nb: y\n", ("a",), "z", "a: z\nb: y\n", id="folded"),
+        pytest.param("a: >-\n  x\nb: y\n", ("a",), "z", "a: z\nb: y\n", id="folded"),
+        pytest.param(
+            "a: !!str >- # c\n  x\nb: y\n", ("a",), "z", "a: z # c\nb: y\n", id="header's comment"
+        ),
+        pytest.param(
+            "a: |+ # c\n  x\n\nb: y\n",
+            ("a",),
+            "1\n2\n",
+            "a: | # c\n    1\n    2\nb: y\n",
+            id="a header's comment in the next header",
+        ),
         pytest.param("a: |\n  x", ("a",), "z", "a: z", id="block at the end"),
         pytest.param("a: !!str 1\n", ("a",), "z", "a: z\n", id="tag goes"),
         pytest.param("a:\nb: y\n", ("a",), "z", "a: z\nb: y\n", id="nothing there"),

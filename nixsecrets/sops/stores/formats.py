@@ -1,9 +1,15 @@
-"""The formats that sops knows: which one a name or a text means, and the store of each."""
+"""The formats that sops knows: which one a name or a text means, and the store of each.
+
+Most documents are YAML. The other stores are loaded when a text of theirs is met, since loading
+them takes a tenth of the time in which a value is read.
+"""
 
 import re
+from collections.abc import Callable
 from enum import Enum
+from importlib import import_module
 
-from nixsecrets.sops.stores import binary, dotenv, ini, json, yaml, yaml_lines
+from nixsecrets.sops.stores import yaml, yaml_lines
 from nixsecrets.sops.stores.text import Text
 
 
@@ -24,13 +30,12 @@ _SUFFIXES = {
     ".env": Format.DOTENV,
     ".ini": Format.INI,
 }
-_ENVELOPE = re.compile(rb'\A\s*\{\s*"data"\s*:\s*"[^"]*"\s*,\s*"sops"\s*:')
 _TRAITS = (
-    (Format.BINARY, _ENVELOPE),
-    (Format.JSON, re.compile(rb"\A\s*\{")),
-    (Format.INI, re.compile(rb"^\[sops\]", re.MULTILINE)),
-    (Format.DOTENV, re.compile(rb"^sops_mac=", re.MULTILINE)),
-    (Format.YAML, re.compile(rb"^(?:sops|[\"']sops[\"'])\s*:", re.MULTILINE)),
+    (Format.BINARY, rb'\A\s*\{\s*"data"\s*:\s*"[^"]*"\s*,\s*"sops"\s*:'),
+    (Format.JSON, rb"\A\s*\{"),
+    (Format.INI, rb"(?m)^\[sops\]"),
+    (Format.DOTENV, rb"(?m)^sops_mac="),
+    (Format.YAML, rb"(?m)^(?:sops|[\"']sops[\"'])\s*:"),
 )
 
 
@@ -49,13 +54,13 @@ def sealed_format_of(name: str, content: bytes) -> Format:
     form = format_of(name)
     if form is not Format.BINARY:
         return form
-    return next((form for form, trait in _TRAITS if trait.search(content)), Format.BINARY)
+    return next((form for form, trait in _TRAITS if re.search(trait, content)), Format.BINARY)
 
 
 def has_metadata(content: bytes) -> bool:
     """Say whether a text looks like a document of any format; it need not parse."""
     return b"sops" in content and any(
-        trait.search(content) for form, trait in _TRAITS if form is not Format.JSON
+        re.search(trait, content) for form, trait in _TRAITS if form is not Format.JSON
     )
 
 
@@ -67,17 +72,9 @@ def parse(content: bytes, form: Format) -> Text:
             would take.
         IntegrityError: the same of a text that holds sealed leaves.
     """
-    match form:
-        case Format.YAML:
-            return yaml_lines.parse(content) or yaml.parse(content)
-        case Format.JSON:
-            return json.parse(content)
-        case Format.DOTENV:
-            return dotenv.parse(content)
-        case Format.INI:
-            return ini.parse(content)
-        case Format.BINARY:
-            return binary.parse(content)
+    if form is Format.YAML:
+        return yaml_lines.parse(content) or yaml.parse(content)
+    return _parser(f"{form.value}:parse")(content)
 
 
 def parse_plain(content: bytes, form: Format) -> Text:
@@ -86,4 +83,13 @@ def parse_plain(content: bytes, form: Format) -> Text:
     Raises:
         RepositoryError: as `parse` does.
     """
-    return binary.parse_plain(content) if form is Format.BINARY else parse(content, form)
+    if form is Format.BINARY:
+        return _parser("binary:parse_plain")(content)
+    return parse(content, form)
+
+
+def _parser(place: str) -> Callable[[bytes], Text]:
+    """Return the function at `store:function`."""
+    store, _, function = place.partition(":")
+    found: Callable[[bytes], Text] = getattr(import_module(f"{__package__}.{store}"), function)
+    return found

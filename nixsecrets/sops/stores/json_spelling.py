@@ -49,13 +49,16 @@ def _spell_bytes(content: bytes) -> str:
 
 
 def _spell_float(content: bytes) -> str:
-    """Return a float with an exponent below 1e-6 and from 1e21 (Go's `floatEncoder`)."""
+    """Return a float with an exponent below 1e-6 and from 1e21 (Go's `floatEncoder`).
+
+    -0 gets a fraction, which Go gives it not: it would be read as the integer 0.
+    """
     if content in _NOT_FINITE:
         raise RepositoryError("a value that is no finite number cannot stand in JSON")
     size = abs(float(content))
     if size and not 1e-6 <= size < 1e21:  # noqa: PLR2004  # the bounds of Go's `floatEncoder`
         return repr(float(content)).replace("e-0", "e-")
-    return content.decode()
+    return content.decode() if content != b"-0" else "-0.0"
 
 
 def brackets(step: str | int) -> str:

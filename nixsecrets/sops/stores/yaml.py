@@ -23,7 +23,7 @@ from nixsecrets.sops.stores.yaml_text import YamlText as Layout
 from nixsecrets.sops.tree import Comment, KeyPath, Leaf
 from nixsecrets.textedit import Edit, line_start
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"
 
 
 class YamlText(Layout):
@@ -60,7 +60,7 @@ class YamlText(Layout):
 
     def clear_comments(self, opened: Sequence[tuple[Comment, str]]) -> Sequence[Edit]:
         cleared = [
-            yaml_edit.clear_comment(self, comment, _SURROGATE.sub("\ufffd", text))
+            yaml_edit.clear_comment(self, comment, re.sub(_SURROGATE, "\ufffd", text))
             for comment, text in opened
         ]
         comments = [comment for comment, _text in opened]

@@ -8,7 +8,7 @@ from nixsecrets.sops.stores.yaml_text import Entry, Root
 from nixsecrets.sops.tree import Comment, KeyPath, Span
 from nixsecrets.textedit import line_start
 
-_COMMENT = re.compile(r"#([^\n\r\x85\u2028\u2029]*)")
+_COMMENT = r"#([^\n\r\x85\u2028\u2029]*)"
 
 
 def find_comments(
@@ -30,7 +30,7 @@ def find_comments(
     closes = [root.close for root in roots]
     line, counted = 1, 0
     for gap in gaps:
-        for match in _COMMENT.finditer(text, gap.start, gap.end):
+        for match in re.compile(_COMMENT).finditer(text, gap.start, gap.end):
             start, end = match.span()
             line += text.count("\n", counted, start)
             counted = start

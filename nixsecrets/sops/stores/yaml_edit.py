@@ -1,5 +1,6 @@
 """Edits of a YAML document that touch one thing and leave every other character alone."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from nixsecrets.errors import RepositoryError
@@ -11,6 +12,7 @@ from nixsecrets.sops.tree import Comment, Empty, KeyPath, Leaf
 from nixsecrets.textedit import Edit, apply_edits, line_end, line_start
 
 _ITEM_INDENT = 2
+_HEADER_COMMENT = re.compile(r"(?:[!&][^ \t]*[ \t]+)*[|>][^\s#]*([ \t]+#[^\r\n]*)")
 
 
 def apply(parsed: YamlText, edits: Iterable[Edit]) -> bytes:
@@ -75,6 +77,7 @@ def put(parsed: YamlText, entry: Entry, spelled: str) -> Edit:
     if "\n" in spelled and entry.end == len(text):
         spelled += newline
     start, old = entry.value, text[entry.value : entry.end]
+    spelled = _with_comment(spelled, old, newline)
     if not old and start == entry.key_end and isinstance(entry.path[-1], str):
         glue = ": " if entry.flow else f"{newline}{' ' * entry.column}: "
         return Edit(start, start, glue + spelled)
@@ -190,6 +193,15 @@ def _keeps(block_scalar: str) -> bool:
     """Say whether a value is a block scalar to which all line ends behind it belong."""
     head = block_scalar.partition("\n")[0].partition("#")[0]
     return block_scalar.endswith("\n") and "+" in head
+
+
+def _with_comment(spelled: str, old: str, newline: str) -> str:
+    """Return a new value with the comment that stands in the header of the block scalar before."""
+    match = _HEADER_COMMENT.match(old)
+    if match is None:
+        return spelled
+    head, mark, rest = spelled.partition(newline)
+    return head + match[1] + mark + rest
 
 
 def _flow(steps: KeyPath, scalar: Scalar) -> str:

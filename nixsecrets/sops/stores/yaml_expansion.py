@@ -26,8 +26,8 @@ from nixsecrets.sops.stores.yaml_marks import end_of, error_at, start_of
 from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT
 from nixsecrets.textedit import line_end
 
-_ANCHOR = re.compile(r"(?:!\S*(?:\s|#[^\n]*\n)+)?(&[0-9A-Za-z_-]+)(?:(?:\s|#[^\n]*\n)+!\S*)?")
-_BLOCK_HEADER = re.compile(r"[|>][-+0-9]*")
+_ANCHOR = r"(?:!\S*(?:\s|#[^\n]*\n)+)?(&[0-9A-Za-z_-]+)(?:(?:\s|#[^\n]*\n)+!\S*)?"
+_BLOCK_HEADER = r"[|>][-+0-9]*"
 _TIMES, _MORE = 10, 1_000_000  # by how much a text may grow
 _EMPTY_BEFORE = frozenset(":-?")
 
@@ -129,7 +129,7 @@ class _Expansion:
 
     def _take_anchor(self, event: NodeEvent) -> int:
         """Leave an anchor out of the text; return the offset after all tags and anchors."""
-        match = _ANCHOR.match(self._text, start_of(event).index)
+        match = re.compile(_ANCHOR).match(self._text, start_of(event).index)
         if match is None:
             raise error_at(event, f"the anchor &{event.anchor} is not where it is expected")
         self._copy(match.start(1))
@@ -157,7 +157,9 @@ class _Expansion:
                 self._write("null")
             else:
                 self._close_up()
-            header = event.style in ("|", ">") and _BLOCK_HEADER.search(self._text, start, end)
+            header = event.style in ("|", ">") and re.compile(_BLOCK_HEADER).search(
+                self._text, start, end
+            )
             body = self._text[line_end(self._text, header.start()) : end] if header else ""
             self._nodes[event.anchor] = Node(
                 text=f"{header[0]}\n{body}" if header else "",

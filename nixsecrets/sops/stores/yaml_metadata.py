@@ -10,7 +10,7 @@ from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT, METADATA_KEY, Entry
 from nixsecrets.sops.tree import LeafType
 from nixsecrets.textedit import Edit, line_start
 
-_VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
+_VERSION = r"(?a)\d+\.\d+\.\d+"
 
 
 def write_metadata(parsed: YamlText, fields: Mapping[str, Value]) -> list[Edit]:
@@ -69,10 +69,19 @@ def _append(
         return insert_lines(parsed, root.close, _render(fields, root.column))
     if top:
         return Edit(top[-1].end, top[-1].end, f", {METADATA_KEY}: {_flow(fields)}")
+    if _has_comment(parsed, root):
+        end = root.span.end - 1
+        return Edit(end, end, f"{METADATA_KEY}: {_flow(fields)}")
     lines = _render(fields, 0).rstrip("\n").replace("\n", parsed.newline)
     alone = line_start(parsed.text, root.span.start) == root.span.start
     head = "" if alone else parsed.newline
     return Edit(root.span.start, root.span.end, head + lines)
+
+
+def _has_comment(parsed: YamlText, root: Root) -> bool:
+    """Say whether a comment stands within empty braces, or behind them on their line."""
+    rest = parsed.text[root.span.start :].partition("}")
+    return "#" in rest[0] or "#" in rest[2].partition("\n")[0]
 
 
 def _update(parsed: YamlText, block: Entry, fields: Mapping[str, Value]) -> Iterator[Edit]:
@@ -168,6 +177,6 @@ def _scalar(value: Value, indent: int | None) -> str:
 
 def _string(text: str, *, quoted: bool) -> str:
     """Return a text of one line; `lastmodified` has to be a string for YAML, and so in quotes."""
-    if not quoted and (text.startswith(("ENC[", "age1")) or _VERSION.fullmatch(text)):
+    if not quoted and (text.startswith(("ENC[", "age1")) or re.fullmatch(_VERSION, text)):
         return text
     return spell(LeafType.STR, text.encode(), None)

@@ -29,7 +29,7 @@ from nixsecrets.sops.stores.yaml_values import value_below
 from nixsecrets.sops.tree import Empty, Item, KeyPath, Leaf, LeafType, Span
 from nixsecrets.textedit import line_end
 
-_COMMENT = re.compile(r"#[^\n]*")
+_COMMENT = r"#[^\n]*"
 _STRING_TAG = "tag:yaml.org,2002:str"
 _KEY_TAGS = (None, "!", _STRING_TAG, "tag:yaml.org,2002:merge")
 _MERGE = "<<"
@@ -163,7 +163,7 @@ class Reader:
         self._close_entry(top, end)
 
     def _has_colon(self, start: int, end: int) -> bool:
-        return ":" in _COMMENT.sub("", self._text[start:end])
+        return ":" in re.sub(_COMMENT, "", self._text[start:end])
 
     def _alias(self, event: AliasEvent) -> None:
         """Take an alias as something whose value is not known yet."""

@@ -2,7 +2,7 @@
 
 import re
 from binascii import a2b_base64
-from calendar import monthrange
+from datetime import UTC, datetime
 from re import Match
 
 from nixsecrets.errors import RepositoryError
@@ -22,15 +22,14 @@ _WORDS: tuple[tuple[str, LeafType | Empty, bytes], ...] = (
 _CONSTANTS: dict[str, Typed] = {
     word: (kind, content) for words, kind, content in _WORDS for word in words.split()
 } | {"": (Empty.NULL, b"")}
-_TIMESTAMP = re.compile(
-    r"(\d{4})-(\d\d?)-(\d\d?)"
+_TIMESTAMP = (
+    r"(?a)(\d{4})-(\d\d?)-(\d\d?)"
     r"(?:(?:[Tt](\d\d?):(\d\d?):(\d\d?)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d))"
-    r"|(?: +(\d\d?):(\d\d?):(\d\d?)(?:[.,](\d+))?))?",
-    re.ASCII,
+    r"|(?: +(\d\d?):(\d\d?):(\d\d?)(?:[.,](\d+))?))?"
 )
-_INTEGER = re.compile(r"([+-]?)(?:(0[xX][0-9a-fA-F]+)|(0[bB][01]+)|(0[oO]?[0-7]+)|(0|[1-9][0-9]*))")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_POINT_FLOAT = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+)?")
+_INTEGER = r"([+-]?)(?:(0[xX][0-9a-fA-F]+)|(0[bB][01]+)|(0[oO]?[0-7]+)|(0|[1-9][0-9]*))"
+_FLOAT = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+_POINT_FLOAT = r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+)?"
 _INT64 = range(-(2**63), 2**63)
 _UINT64 = range(2**63, 2**64)
 _DECIMAL_DIGITS = 20  # of 2^64; longer ones are floats, and too long ones Python refuses to read
@@ -71,7 +70,7 @@ def resolve(text: str, *, plain: bool, tag: str | None) -> Typed:
 def resolve_plain(text: str) -> Typed:
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if text.startswith(".") and _POINT_FLOAT.fullmatch(text):
+    if text.startswith(".") and re.fullmatch(_POINT_FLOAT, text):
         return LeafType.FLOAT, float_bytes(float(text.replace("_", "")))
     if text[0] in "0123456789+-":
         return _timestamp(text) or _number(text.replace("_", "")) or _string(text)
@@ -79,15 +78,15 @@ def resolve_plain(text: str) -> Typed:
 
 
 def _timestamp(text: str) -> Typed | None:
-    match = _TIMESTAMP.fullmatch(text)
+    match = re.fullmatch(_TIMESTAMP, text) if text[4:5] == "-" else None
     if match is None:
         return None
     year, month, day = (int(part) for part in match.group(1, 2, 3))
     hour, minute, second = (int(part) for part in _clock(match))
     zone = match[8] or "Z"
-    if not 1 <= month <= 12 or not 1 <= day <= monthrange(year + 400, month)[1]:  # noqa: PLR2004  # the calendar
-        return None
-    if hour > 23 or minute > 59 or second > 59:  # noqa: PLR2004  # the clock
+    try:
+        datetime(2000 + year % 400, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
         return None
     if zone != "Z" and (int(zone[1:3]) > 24 or int(zone[4:]) > 59):  # noqa: PLR2004  # Go's limits
         return None
@@ -103,6 +102,8 @@ def _clock(match: Match[str]) -> tuple[str, str, str]:
 
 
 def _number(text: str) -> Typed | None:
+    if text.count(".") > 1:  # a version, which every document has
+        return None
     integer = _integer(text)
     if integer is not None and integer in _INT64:
         return LeafType.INT, b"%d" % integer
@@ -111,13 +112,13 @@ def _number(text: str) -> Typed | None:
             "an integer from 2^63 up to 2^64-1 does not fit the format",
             hint="quote it, so that it is a string",
         )
-    if _FLOAT.fullmatch(text) and abs(number := float(text)) != float("inf"):
+    if re.fullmatch(_FLOAT, text) and abs(number := float(text)) != float("inf"):
         return LeafType.FLOAT, float_bytes(number)
     return None
 
 
 def _integer(text: str) -> int | None:
-    match = _INTEGER.fullmatch(text)
+    match = re.fullmatch(_INTEGER, text)
     if match is None:
         return None
     sign, hexadecimal, binary, octal, decimal = match.groups()

@@ -12,7 +12,7 @@ from nixsecrets.sops.cipher import spelled_type
 from nixsecrets.sops.stores.yaml_scalars import resolve_plain
 from nixsecrets.sops.tree import Empty, LeafType
 
-_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@%+=-]*(?: [A-Za-z0-9_./@%+=-]+)*")
+_PLAIN = r"[A-Za-z_/][A-Za-z0-9_./@%+=-]*(?: [A-Za-z0-9_./@%+=-]+)*"
 _YAML_1_1_LETTERS = frozenset("yYnN")  # truth values of YAML 1.1 that PyYAML leaves out
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
 
@@ -61,7 +61,7 @@ def _spell_string(content: bytes, indent: int | None) -> str:
 def is_plain_string(text: str) -> bool:
     """Say whether `text` can stand unquoted in every place and for every reader."""
     return (
-        _PLAIN.fullmatch(text) is not None
+        re.fullmatch(_PLAIN, text) is not None
         and is_string_in_yaml_1_1(text)
         and resolve_plain(text)[0] is LeafType.STR
     )
