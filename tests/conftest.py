@@ -12,6 +12,7 @@ from tests.tools import require_tool
 
 # One and the same examples in every run; a machine under load is no failure.
 settings.register_profile("gate", deadline=None, derandomize=True, database=None)
+settings.register_profile("long", deadline=None, max_examples=2000, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 ROOT = Path(__file__).parent.parent

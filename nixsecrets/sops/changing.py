@@ -103,9 +103,7 @@ def replace_text(opened: OpenDocument, plaintext: Plaintext, now: datetime) -> b
     selection = document.metadata.selection
     text = ready(plaintext, document.form, selection)
     known = _ciphertexts(opened)
-    items = [
-        _remembered(one, known, cipher, document.form) for one in clear_items(text, selection)
-    ]
+    items = [_remembered(one, known, cipher, document.form) for one in clear_items(text, selection)]
     metadata = document.metadata.stamped(now)
     joined = _joined(document, text.apply(respelled(text, items)))
     if joined is None:

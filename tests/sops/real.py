@@ -9,6 +9,9 @@ from nixsecrets.age.identity import Identity, generate_identity, parse_identitie
 from nixsecrets.age.recipient import Recipient
 from nixsecrets.plaintext import Plaintext
 
+_FAST = {"GOMAXPROCS": "1", "GOGC": "off"}
+"""Go's own variables: a program that ends at once needs no threads and collects no garbage."""
+
 
 @dataclass(frozen=True)
 class RealSops:
@@ -49,6 +52,7 @@ class RealSops:
                 "HOME": str(self.folder),
                 "SOPS_AGE_KEY": secret.reveal().decode(),
             }
+            | _FAST
             | own,
             capture_output=True,
             check=False,

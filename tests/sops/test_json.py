@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 from nixsecrets.errors import IntegrityError, NixsecretsError, RepositoryError
 from nixsecrets.sops.rules import parse_selection
@@ -53,6 +53,8 @@ def test_a_document_in_any_layout_is_read_whole(generated: Generated) -> None:
 def test_what_is_sealed_there_opens_here_and_prints_the_same(
     generated: Generated, foreign: Foreign
 ) -> None:
+    in_clear = [leaf for leaf in generated.leaves if "x_unencrypted" in leaf[0]]
+    assume(not [content for _, _, content in in_clear if content == b"-0"])  # printed as an integer
     sealed = foreign.encrypt(generated.text.encode())
     text = store.parse(sealed)
     values = open_values(text, foreign.sops.identity)

@@ -49,6 +49,9 @@ SEALED = "ENC[AES256_GCM,data:QQ==,iv:QQ==,tag:QQ==,type:str]"
             id="a header's comment in the next header",
         ),
         pytest.param("a: |\n  x", ("a",), "z", "a: z", id="block at the end"),
+        pytest.param(
+            "a: |\n  x\n# c\nb: y\n", ("a",), "z", "a: z\n# c\nb: y\n", id="block above a comment"
+        ),
         pytest.param("a: !!str 1\n", ("a",), "z", "a: z\n", id="tag goes"),
         pytest.param("a:\nb: y\n", ("a",), "z", "a: z\nb: y\n", id="nothing there"),
         pytest.param("a: # c\n", ("a",), "z", "a: z # c\n", id="nothing but a comment"),

@@ -86,8 +86,8 @@ def put(parsed: YamlText, entry: Entry, spelled: str) -> Edit:
     elif not old and not text[start - 1].isspace():
         spelled = " " + spelled
     kept = old[len(old.rstrip("\r\n")) :]
-    if text.startswith("#", entry.end):  # libyaml takes a comment that touches a closing quote
-        kept = " "
+    if not kept and text.startswith("#", entry.end):
+        kept = " "  # libyaml takes a comment that touches a closing quote
     return Edit(start, entry.end, spelled + (newline if _keeps(old) else kept))
 
 
