@@ -13,7 +13,7 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses auto
 
 test-long: $(INSTALLED)
-	NIXSECRETS_LONG=1 $(BIN)/python -m pytest --numprocesses auto
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --numprocesses auto tests/sops/test_differential.py
 
 fuzz: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'

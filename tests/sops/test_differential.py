@@ -18,7 +18,7 @@ from nixsecrets.sops import changing, document, sealing
 from nixsecrets.sops.document import OpenDocument
 from nixsecrets.sops.stores import formats
 from nixsecrets.sops.stores.text import Text
-from nixsecrets.sops.tree import Comment, KeyPath, Leaf, leaves
+from nixsecrets.sops.tree import Comment, KeyPath, Leaf, keys_of, leaves
 from tests.sops.differential import (
     COLLECTIONS,
     SIDES,
@@ -81,6 +81,11 @@ def test_what_is_sealed_here_is_opened_and_changed_by_sops(
     opened = _open(ours, side, real_sops)
     assert _values(opened) == list(clear.values)
     assert clear.comments in (None, _comments(opened))
+    assert all(
+        one.container == keys_of(one.item.container)
+        for one in opened.items
+        if isinstance(one.item, Comment) and one.encrypted
+    )
     states = document.parse(ours, side.form).leaf_states()
     assert {one.sealed_as or one.kind.value for one in states} == {one.kind for one in clear.values}
     in_clear = _in_clear(ours, side)
