@@ -25,6 +25,7 @@ _FORWARDED = frozenset(
     }
 )
 _HELD = _FORWARDED | {signal.SIGCHLD}
+_PATIENCE_S = 0.2  # a thread of somebody else's may be given the signal, and lose it
 _FROM_KEYS = frozenset({signal.SIGINT, signal.SIGQUIT})
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
@@ -110,7 +111,9 @@ def _next_signal() -> tuple[int, bool]:
     if sys.platform == "darwin":  # it has no sigwaitinfo(2), so that nobody tells who sent it
         number = signal.sigwait(_HELD)
         return number, number in _FROM_KEYS
-    told = signal.sigwaitinfo(_HELD)
+    told = signal.sigtimedwait(_HELD, _PATIENCE_S)
+    if told is None:
+        return signal.SIGCHLD, True
     return told.si_signo, told.si_code > 0  # the kernel's own codes (sigaction(2), SI_KERNEL)
 
 
