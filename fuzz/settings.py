@@ -28,7 +28,7 @@ def policy(content: bytes) -> None:
     _add_rule(content, read)
     for rule in read.rules[:3]:
         for entry in rule.recipients[:2]:
-            _leave(content, rule.index, entry.text)
+            _leave(content, rule.place, entry.text)
 
 
 def manifest(content: bytes) -> None:

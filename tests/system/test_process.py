@@ -121,7 +121,7 @@ def test_ctrl_c_at_the_terminal_reaches_the_program_once(tmp_path: Path) -> None
     if pid == 0:
         arguments = [sys.executable, "-c", STREAMING, str(tmp_path / "log")]
         os.execv(sys.executable, arguments)  # noqa: S606  # at a terminal of its own
-    said = _read_until(terminal, b"ready")
+    said = _read_until(terminal, b"ready\r\n")
     os.write(terminal, b"\x03")
     said += _read_until(terminal, b"we were interrupted")
     os.waitpid(pid, 0)
