@@ -6,20 +6,18 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from nixsecrets.errors import NixsecretsError, RepositoryError
+from nixsecrets.errors import NixsecretsError
 from nixsecrets.fleet.access import managed_documents
 from nixsecrets.fleet.layout import MANIFEST
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import Deliver, Fleet, InFile, Scope
 from nixsecrets.fleet.names import SecretName
 from nixsecrets.plaintext import Plaintext
-from nixsecrets.plans import documents, policy, recipients, wiring
+from nixsecrets.plans import documents, recipients, secrets, wiring
 from nixsecrets.plans.documents import leaf_name
 from nixsecrets.plans.draft import Draft, Unlock
 from nixsecrets.sops import changing, document, sealing
 from nixsecrets.sops.document import OpenDocument
-from nixsecrets.sops.keygroups import KeyGroups
-from nixsecrets.sops.sealing import Terms
 from nixsecrets.sops.stores.formats import Format, format_of
 from nixsecrets.sops.tree import KeyPath, Leaf, LeafType
 
@@ -45,7 +43,7 @@ def clear_text(repository: Repository, path: PurePosixPath, unlock: Unlock) -> P
     """
     documents.refuse_other_policies(repository, path)
     if repository.sources.find(path) is None:
-        _terms(Draft(repository), path)
+        secrets.terms_of(Draft(repository), path)
         return Plaintext(_EXAMPLES[format_of(path.name)])
     return document.plain_text(documents.open_at(repository, path, unlock))
 
@@ -87,7 +85,7 @@ class _Difference(NamedTuple):
 
 
 def _new(draft: Draft, path: PurePosixPath, text: Plaintext, now: datetime) -> Draft:
-    draft, readers, terms = _terms(draft, path)
+    draft, readers, terms = secrets.terms_of(draft, path)
     try:
         content = sealing.seal(text, readers, now, terms)
         made = document.parse(content, terms.form)
@@ -101,22 +99,6 @@ def _new(draft: Draft, path: PurePosixPath, text: Plaintext, now: datetime) -> D
     draft = draft.changed(path, content, f"new document for {names}", *lines)
     draft = _warn_of_clear(draft, path, added)
     return _deliver(draft, scope, difference) if scope else draft
-
-
-def _terms(draft: Draft, path: PurePosixPath) -> tuple[Draft, KeyGroups, Terms]:
-    """Return the draft with a rule for a new document, its readers, and how it is made."""
-    draft = policy.bring_rule_of(draft, path)
-    readers = recipients.intended(draft.fleet, path)
-    rule = draft.fleet.policy.rule_for(path) if draft.fleet.policy else None
-    if rule is None or readers is None:
-        raise RepositoryError(
-            "no rule of the policy governs it, so that nobody could read it",
-            hint=f"add a creation rule for it to {draft.fleet.layout.policy}",
-        ).within(path)
-    if rule.foreign:
-        kinds = ", ".join(dict.fromkeys(entry.kind for entry in rule.foreign))
-        draft = draft.warning(f"{path} is made for age recipients only, without {kinds}")
-    return draft, readers, Terms(format_of(path.name), rule.selection, rule.mac_only_encrypted)
 
 
 def _values(opened: OpenDocument) -> Mapping[_Place, Sequence[_Value]]:
