@@ -7,14 +7,21 @@ from nixsecrets.errors import NixsecretsError, RepositoryError
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops.document import OpenDocument, plain_text
 from nixsecrets.sops.keypath import spell_key_path
-from nixsecrets.sops.stores import binary, flat, formats, ini_spelling, json_spelling, yaml_spelling
+from nixsecrets.sops.stores import (
+    binary,
+    flat,
+    formats,
+    ini_spelling,
+    json_spelling,
+    yaml_rendering,
+    yaml_spelling,
+)
 from nixsecrets.sops.stores.formats import Format
-from nixsecrets.sops.stores.ini_tree import bare
 from nixsecrets.sops.stores.text import Scalar, Text
-from nixsecrets.sops.tree import Comment, Empty, Item, KeyPath, Leaf, LeafType, leaves
+from nixsecrets.sops.stores.yaml_rendering import comment_lines
+from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT
+from nixsecrets.sops.tree import Comment, Empty, Item, KeyPath, Leaf, LeafType, leaves, shared_depth
 
-_INDENT = 4
-_ITEM_INDENT = 2
 _LEVELS_OF_INI = 2
 _DEFAULT_SECTION = "DEFAULT"
 
@@ -88,7 +95,7 @@ def _refuse_stream(text: Text) -> None:
 def _alone(scalar: Scalar, target: Format) -> bytes:
     match target:
         case Format.YAML:
-            return yaml_spelling.spell(scalar.kind, scalar.content, _INDENT).encode() + b"\n"
+            return yaml_spelling.spell(scalar.kind, scalar.content, DEFAULT_INDENT).encode() + b"\n"
         case Format.JSON | Format.BINARY:
             return json_spelling.spell(scalar.kind, scalar.content).encode()
         case Format.DOTENV | Format.INI:
@@ -136,86 +143,6 @@ def _render(items: Sequence[Item], target: Format) -> Plaintext:
     return Plaintext(_RENDERERS[target](items).encode("utf-8", "surrogateescape"))
 
 
-def _render_yaml(items: Sequence[Item]) -> str:
-    return "".join(_YamlLines(items).lines()) or "{}\n"
-
-
-class _YamlLines:
-    """Block style: four blanks a level, what is below an item of a list two behind its dash."""
-
-    def __init__(self, items: Sequence[Item]) -> None:
-        self._items = items
-        self._open: KeyPath = ()
-        self._is_behind_dash = False
-
-    def lines(self) -> Iterator[str]:
-        following = _following_leaves(self._items)
-        for item, leaf in zip(self._items, following, strict=True):
-            match item:
-                case Leaf(path=path, kind=kind, content=content):
-                    yield from self._enter(path)
-                    indent = _column(path[:-1]) + _INDENT
-                    yield f" {yaml_spelling.spell(kind, content, indent)}\n"
-                case Comment():
-                    yield from self._comment(item, leaf)
-
-    def _comment(self, comment: Comment, following: Leaf | None) -> Iterator[str]:
-        container = self._place(comment.container, following.path if following else ())
-        if container and self._open[: len(container)] != container:
-            yield from self._enter(container)
-            yield "\n"
-        column = _column(container)
-        for line in _comment_lines(comment.text):
-            yield f"{' ' * column}#{line}\n"
-
-    def _place(self, container: KeyPath, following: KeyPath) -> KeyPath:
-        """Return where a comment can stand on lines of its own: where it was, or further out."""
-        while container:
-            shared = _shared(self._open, container)
-            is_open = shared == len(container) < len(self._open)
-            opens = container == following[: len(container)] and len(following) > len(container)
-            if is_open or (opens and all(isinstance(step, str) for step in container[shared:])):
-                break
-            container = container[:-1]
-        return container
-
-    def _enter(self, path: KeyPath) -> Iterator[str]:
-        """Yield the heads of what is not open yet, the last one's without a line end."""
-        shared = min(_shared(self._open, path), len(path) - 1)
-        for depth in range(shared, len(path)):
-            step = path[depth]
-            is_behind_dash = depth > shared and isinstance(path[depth - 1], int)
-            if depth > shared:
-                yield " " if is_behind_dash else "\n"
-            if not is_behind_dash:
-                yield " " * _column(path[:depth])
-            yield "-" if isinstance(step, int) else f"{yaml_spelling.spell_key(step)}:"
-        self._open = path
-
-
-def _column(container: KeyPath) -> int:
-    """Return the column of the entries of a mapping or list."""
-    return sum(_ITEM_INDENT if isinstance(step, int) else _INDENT for step in container)
-
-
-def _shared(one: KeyPath, other: KeyPath) -> int:
-    """Return how many steps two paths begin with together."""
-    pairs = zip(one, other, strict=False)
-    return next(
-        (depth for depth, (mine, its) in enumerate(pairs) if mine != its),
-        min(len(one), len(other)),
-    )
-
-
-def _following_leaves(items: Sequence[Item]) -> Sequence[Leaf | None]:
-    following: list[Leaf | None] = []
-    leaf: Leaf | None = None
-    for item in reversed(items):
-        following.append(leaf)
-        leaf = item if isinstance(item, Leaf) else leaf
-    return following[::-1]
-
-
 def _render_json(items: Sequence[Item]) -> str:
     return "".join(_json_pieces([item for item in items if isinstance(item, Leaf)]))
 
@@ -228,7 +155,7 @@ def _json_pieces(found: Sequence[Leaf]) -> Iterator[str]:
     before: KeyPath = ()
     for leaf in found:
         path = leaf.path
-        shared = min(_shared(before, path), len(path) - 1)
+        shared = min(shared_depth(before, path), len(path) - 1)
         yield from _json_ends(before, shared)
         yield "," if before else ""
         for depth in range(shared, len(path)):
@@ -261,7 +188,7 @@ def _render_dotenv(items: Sequence[Item]) -> str:
     for item in items:
         match item:
             case Comment():
-                lines += (f"#{line}\n" for line in _comment_lines(item.text))
+                lines += (f"#{line}\n" for line in comment_lines(item.text))
             case Leaf(path=path):
                 _refuse_branch(item, Format.DOTENV)
                 if len(path) > 1:
@@ -282,7 +209,7 @@ def _render_ini(items: Sequence[Item]) -> str:
     for item in items:
         match item:
             case Comment():
-                waiting += (f"; {line.strip()}\n" for line in _comment_lines(item.text))
+                waiting += (f"; {line.strip()}\n" for line in comment_lines(item.text))
             case Leaf():
                 section, line = _ini_line(item)
                 sections.setdefault(section, []).extend((*waiting, line))
@@ -322,7 +249,7 @@ def _render_binary(items: Sequence[Item]) -> str:
 
 
 _RENDERERS: dict[Format, Callable[[Sequence[Item]], str]] = {
-    Format.YAML: _render_yaml,
+    Format.YAML: yaml_rendering.render,
     Format.JSON: _render_json,
     Format.DOTENV: _render_dotenv,
     Format.INI: _render_ini,
@@ -350,16 +277,6 @@ def _refuse_branch(leaf: Leaf, target: Format) -> None:
             f"{target.value}",
             line=leaf.line,
         )
-
-
-def _comment_lines(text: str) -> Iterator[str]:
-    """Yield a comment's lines without marks, of the first what stands behind its mark."""
-    first, *others = text.split("\n")
-    for line in (first, *map(bare, others)):
-        kept = "".join(
-            one if one.isprintable() or one == "\t" else "\ufffd" for one in line.strip("\r")
-        )
-        yield kept if kept.startswith((" ", "\t")) or not kept else f" {kept}"
 
 
 def _check(items: Sequence[Item], made: Plaintext, target: Format) -> None:

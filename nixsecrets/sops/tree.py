@@ -91,6 +91,15 @@ def keys_of(path: KeyPath) -> tuple[str, ...]:
     return tuple([step for step in path if isinstance(step, str)])
 
 
+def shared_depth(one: KeyPath, other: KeyPath) -> int:
+    """Return how many steps two paths begin with together."""
+    pairs = zip(one, other, strict=False)
+    return next(
+        (depth for depth, (mine, its) in enumerate(pairs) if mine != its),
+        min(len(one), len(other)),
+    )
+
+
 def leaves(tree: Iterable[Item]) -> Iterator[Leaf]:
     return (item for item in tree if isinstance(item, Leaf))
 
