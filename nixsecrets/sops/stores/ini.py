@@ -22,14 +22,13 @@ from nixsecrets.sops.stores.flat import (
 from nixsecrets.sops.stores.ini_reader import (
     BLANKS,
     MARKS,
-    METADATA_SECTION,
     Notes,
     Section,
     read_sections,
 )
 from nixsecrets.sops.stores.ini_spelling import spell, spell_name, spell_section, survives
 from nixsecrets.sops.stores.ini_tree import bare, items_of
-from nixsecrets.sops.stores.text import Scalar
+from nixsecrets.sops.stores.text import METADATA_NAME, Scalar
 from nixsecrets.sops.tree import Comment, KeyPath, Leaf, Span, Tree
 from nixsecrets.textedit import Edit, apply_edits, line_end, line_start
 
@@ -178,7 +177,7 @@ class IniText(NamedTuple):
         if section is not None:
             return [self._add(section.body, texts)]
         blank = self.newline if self.text else ""
-        head = f"{blank}[{METADATA_SECTION}]{self.newline}"
+        head = f"{blank}[{METADATA_NAME}]{self.newline}"
         return [self._insert(len(self.text), head + self._lines(texts))]
 
     def stamp_metadata(self, fields: Mapping[str, str]) -> Sequence[Edit]:
@@ -200,12 +199,12 @@ class IniText(NamedTuple):
 
     @property
     def _own_section(self) -> Section | None:
-        return next((one for one in self.sections if one.name == METADATA_SECTION), None)
+        return next((one for one in self.sections if one.name == METADATA_NAME), None)
 
     @property
     def _end_of_values(self) -> int:
         """The offset behind the last section that is not the metadata's."""
-        ends = [one.end for one in self.sections if one.name != METADATA_SECTION and one.end]
+        ends = [one.end for one in self.sections if one.name != METADATA_NAME and one.end]
         own = self._own_section
         if not ends and own is not None:
             return own.notes.top(self.text, own.start)
@@ -319,7 +318,7 @@ def parse(content: bytes) -> IniText:
 
 def _parsed(text: str, mark: str) -> IniText:
     sections, last = read_sections(text)
-    owners = [one for one in sections if one.name == METADATA_SECTION]
+    owners = [one for one in sections if one.name == METADATA_NAME]
     if len(owners) > 1:
         raise RepositoryError("the section `sops` comes again", line=owners[1].number)
     own = tuple(
@@ -340,7 +339,7 @@ def _parsed(text: str, mark: str) -> IniText:
 
 def _names(path: KeyPath) -> tuple[str, str]:
     section, name = path if len(path) == _LEVELS else (None, None)
-    if isinstance(section, str) and isinstance(name, str) and section != METADATA_SECTION:
+    if isinstance(section, str) and isinstance(name, str) and section != METADATA_NAME:
         return section, name
     raise RepositoryError(
         f"{'/'.join(map(str, path))} is no place for a value in an INI document:"

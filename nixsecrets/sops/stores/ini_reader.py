@@ -18,7 +18,6 @@ BLANKS = (
 )
 """What Go's `unicode.IsSpace` takes for white space; Python's own idea is wider."""
 DEFAULT_SECTION = "DEFAULT"
-METADATA_SECTION = "sops"
 MARKS = ("#", ";")
 _DELIMITERS = ("=", ":")
 _BLOCK_QUOTES = ('"""', "`")

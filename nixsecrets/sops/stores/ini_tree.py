@@ -6,12 +6,12 @@ from nixsecrets.sops.cipher import looks_sealed
 from nixsecrets.sops.stores.ini_reader import (
     BLANKS,
     MARKS,
-    METADATA_SECTION,
     Entry,
     Note,
     Notes,
     Section,
 )
+from nixsecrets.sops.stores.text import METADATA_NAME
 from nixsecrets.sops.tree import Comment, Item, Leaf, LeafType, Span
 
 
@@ -22,12 +22,12 @@ def items_of(text: str, sections: Iterable[Section], ending: Notes) -> Iterator[
     when that section is written behind it.
     """
     for section in sections:
-        if section.name != METADATA_SECTION:
+        if section.name != METADATA_NAME:
             yield from _comments(text, section.notes, section.name)
             for entry in section.effective:
                 yield _leaf(section.name, entry)
                 yield from _comments(text, entry.notes, section.name)
-    yield from _comments(text, ending, METADATA_SECTION)
+    yield from _comments(text, ending, METADATA_NAME)
 
 
 def _leaf(section: str, entry: Entry) -> Leaf:

@@ -12,7 +12,8 @@ from json import JSONDecodeError, JSONDecoder
 from nixsecrets.errors import IntegrityError, RepositoryError
 from nixsecrets.sops.cipher import holds_sealed
 from nixsecrets.sops.scalars import float_bytes
-from nixsecrets.sops.stores.json_text import METADATA_KEY, Entry, JsonText, words
+from nixsecrets.sops.stores.json_text import Entry, JsonText, words
+from nixsecrets.sops.stores.text import METADATA_NAME
 from nixsecrets.sops.stores.yaml_values import value_below
 from nixsecrets.sops.tree import Empty, KeyPath, Leaf, LeafType, Span
 
@@ -104,15 +105,15 @@ class _Reader:
         return self._result(Span(start, end))
 
     def _result(self, root: Span) -> JsonText:
-        self._check_twice(lambda path: path[0] == METADATA_KEY)
-        metadata = value_below(METADATA_KEY, self._leaves)
+        self._check_twice(lambda path: path[0] == METADATA_NAME)
+        metadata = value_below(METADATA_NAME, self._leaves)
         if not isinstance(metadata, Mapping):
             metadata = None
             self._check_twice(lambda _path: True)
         return JsonText(
             text=self._text,
             root=root,
-            tree=tuple(leaf for leaf in self._leaves if leaf.path[0] != METADATA_KEY),
+            tree=tuple(leaf for leaf in self._leaves if leaf.path[0] != METADATA_NAME),
             entries=tuple(sorted(self._entries, key=lambda entry: entry.start)),
             metadata=metadata,
         )

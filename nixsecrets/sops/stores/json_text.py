@@ -7,11 +7,10 @@ from typing import NamedTuple, Self
 from nixsecrets.errors import RepositoryError
 from nixsecrets.sops.metadata import Value
 from nixsecrets.sops.stores.json_spelling import Layout, brackets, spell, spell_string
-from nixsecrets.sops.stores.text import Scalar
+from nixsecrets.sops.stores.text import METADATA_NAME, Scalar
 from nixsecrets.sops.tree import Comment, Empty, KeyPath, Leaf, Span, Tree
 from nixsecrets.textedit import Edit, apply_edits
 
-METADATA_KEY = "sops"
 _SOPS_UNIT = "\t"
 """What sops indents by (`stores.json.indent`)."""
 
@@ -132,7 +131,7 @@ class JsonText(NamedTuple):
 
     def write_metadata(self, fields: Mapping[str, Value]) -> Sequence[Edit]:
         """Return the edits that make `fields` the metadata; what stays equal keeps its bytes."""
-        block = self._entry((METADATA_KEY,))
+        block = self._entry((METADATA_NAME,))
         if block is None:
             return [self._append_metadata(fields)]
         inner, before = self._children(block.path), self.metadata or {}
@@ -156,14 +155,14 @@ class JsonText(NamedTuple):
         """Return the edits that give fields that exist already another text."""
         return [
             Edit(entry.value, entry.end, spell_string(fields[name]))
-            for entry in self._children((METADATA_KEY,))
+            for entry in self._children((METADATA_NAME,))
             for name in map(str, entry.path[-1:])
             if name in fields
         ]
 
     def cut_metadata(self) -> Sequence[Edit]:
         """Return the edits that take the metadata away."""
-        return self._cut(self._children(()), {METADATA_KEY})
+        return self._cut(self._children(()), {METADATA_NAME})
 
     def apply(self, edits: Iterable[Edit]) -> bytes:
         return apply_edits(self.text, edits).encode("utf-8", "surrogateescape")
@@ -229,7 +228,7 @@ class JsonText(NamedTuple):
         """Return the edit that adds entries behind all others, at top before the metadata."""
         last = siblings[-1]
         glue = "," + self._layout.line(self._indent(last))
-        own = [entry for entry in siblings if entry.path != (METADATA_KEY,)]
+        own = [entry for entry in siblings if entry.path != (METADATA_NAME,)]
         if not own:
             return Edit(last.start, last.start, "".join(pair + glue for pair in pairs))
         return Edit(own[-1].end, own[-1].end, "".join(glue + pair for pair in pairs))
@@ -237,7 +236,7 @@ class JsonText(NamedTuple):
     def _append_metadata(self, fields: Mapping[str, Value]) -> Edit:
         entries = self._children(())
         indent = self._indent(entries[-1]) if entries else self._layout.deeper("")
-        pair = self._layout.pair(METADATA_KEY, self._layout.render(fields, indent))
+        pair = self._layout.pair(METADATA_NAME, self._layout.render(fields, indent))
         if entries:
             return self._add([pair], entries)
         return Edit(self.root.start, self.root.end, self._layout.enclose("{}", [pair], ""))
@@ -285,7 +284,7 @@ def _check_positions(path: KeyPath, depth: int, items: int) -> None:
 
 
 def _is_reserved(step: str | int) -> bool:
-    return isinstance(step, str) and step.casefold() == METADATA_KEY
+    return isinstance(step, str) and step.casefold() == METADATA_NAME
 
 
 def _refuse(*comments: Comment) -> None:

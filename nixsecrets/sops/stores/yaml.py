@@ -12,13 +12,12 @@ from nixsecrets.errors import IntegrityError, RepositoryError
 from nixsecrets.sops.cipher import holds_sealed
 from nixsecrets.sops.metadata import Value
 from nixsecrets.sops.stores import yaml_edit, yaml_metadata
-from nixsecrets.sops.stores.text import Scalar
+from nixsecrets.sops.stores.text import METADATA_NAME, Scalar
 from nixsecrets.sops.stores.yaml_edit import after_lines
 from nixsecrets.sops.stores.yaml_encoding import decode
 from nixsecrets.sops.stores.yaml_expansion import expand
 from nixsecrets.sops.stores.yaml_reader import Reader
 from nixsecrets.sops.stores.yaml_seating import seat_comments
-from nixsecrets.sops.stores.yaml_text import METADATA_KEY
 from nixsecrets.sops.stores.yaml_text import YamlText as Layout
 from nixsecrets.sops.tree import Comment, KeyPath, Leaf
 from nixsecrets.textedit import Edit, line_start
@@ -33,7 +32,7 @@ class YamlText(Layout):
 
     @property
     def metadata_text(self) -> bytes | None:
-        entry = self.places.get((0, (METADATA_KEY,)))
+        entry = self.places.get((0, (METADATA_NAME,)))
         if entry is None or entry.flow or self.documents > 1:
             return None
         block = self.text[line_start(self.text, entry.start) : after_lines(self.text, entry.end)]
@@ -41,7 +40,9 @@ class YamlText(Layout):
 
     @property
     def reserved(self) -> bool:
-        return any((document, (METADATA_KEY,)) in self.places for document in range(self.documents))
+        return any(
+            (document, (METADATA_NAME,)) in self.places for document in range(self.documents)
+        )
 
     def seated(self, comments: Iterable[Comment]) -> "YamlText":
         """Return the text as every reader takes it.
@@ -81,7 +82,7 @@ class YamlText(Layout):
     def cut_metadata(self) -> Sequence[Edit]:
         """Return the edits that take the metadata away; what held nothing else becomes `{}`."""
         edits, end = yaml_metadata.cut_metadata(self), len(self.text)
-        holds_nothing = all(entry.path[0] == METADATA_KEY for entry in self.entries)
+        holds_nothing = all(entry.path[0] == METADATA_NAME for entry in self.entries)
         if holds_nothing and self.documents == 1 and not self.roots[0].flow:
             edits.append(Edit(end, end, "{}\n"))
         return edits

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.sops.cipher import spelled_type
-from nixsecrets.sops.stores.text import Scalar
+from nixsecrets.sops.stores.text import METADATA_NAME, Scalar
 from nixsecrets.sops.stores.yaml_spelling import is_string_in_yaml_1_1, spell, spell_key
-from nixsecrets.sops.stores.yaml_text import METADATA_KEY, Entry, YamlText
+from nixsecrets.sops.stores.yaml_text import Entry, YamlText
 from nixsecrets.sops.tree import Comment, Empty, KeyPath, Leaf
 from nixsecrets.textedit import Edit, apply_edits, line_end, line_start
 
@@ -107,14 +107,14 @@ def insert_leaf(parsed: YamlText, path: KeyPath, scalar: Scalar) -> Edit:
     if parent is not None and not below:
         return _fill_empty(parsed, parent, rest, scalar)
     if depth == 0:
-        below = [entry for entry in below if entry.path != (METADATA_KEY,)] or below[:1]
+        below = [entry for entry in below if entry.path != (METADATA_NAME,)] or below[:1]
     if not below:
         return insert_lines(parsed, len(parsed.text), render_block(rest, scalar, 0, parsed.indent))
     last = below[-1]
     if last.flow:
         return Edit(last.end, last.end, ", " + _flow(rest, scalar))
     block = render_block(rest, scalar, last.column, parsed.indent)
-    if last.path == (METADATA_KEY,):
+    if last.path == (METADATA_NAME,):
         return insert_lines(parsed, line_start(parsed.text, last.start), block)
     return insert_lines(parsed, after_lines(parsed.text, last.end), block)
 

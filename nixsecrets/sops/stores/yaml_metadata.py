@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nixsecrets.sops.metadata import Value
+from nixsecrets.sops.stores.text import METADATA_NAME
 from nixsecrets.sops.stores.yaml_edit import after_lines, cut_entry, insert_lines, put
 from nixsecrets.sops.stores.yaml_spelling import spell, spell_key
-from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT, METADATA_KEY, Entry, Root, YamlText
+from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT, Entry, Root, YamlText
 from nixsecrets.sops.tree import LeafType
 from nixsecrets.textedit import Edit, line_start
 
@@ -23,7 +24,7 @@ def write_metadata(parsed: YamlText, fields: Mapping[str, Value]) -> list[Edit]:
     tops = _top_entries(parsed)
     edits: list[Edit] = []
     for root, top in zip(parsed.roots, tops, strict=True):
-        block = next((entry for entry in top if entry.path == (METADATA_KEY,)), None)
+        block = next((entry for entry in top if entry.path == (METADATA_NAME,)), None)
         if block is None:
             edits.append(_append(parsed, root, top, fields))
         else:
@@ -37,7 +38,7 @@ def stamp_metadata(parsed: YamlText, fields: Mapping[str, str]) -> list[Edit]:
         put(parsed, entry, _string(fields[name], quoted=entry.flow))
         for entry in parsed.entries
         for name in map(str, entry.path[1:2])
-        if entry.path == (METADATA_KEY, name) and name in fields
+        if entry.path == (METADATA_NAME, name) and name in fields
     ]
 
 
@@ -45,7 +46,7 @@ def cut_metadata(parsed: YamlText) -> list[Edit]:
     """Return the edits that take the metadata away; in a stream no document is lost with it."""
     edits = []
     for top in _top_entries(parsed):
-        for block in (entry for entry in top if entry.path == (METADATA_KEY,)):
+        for block in (entry for entry in top if entry.path == (METADATA_NAME,)):
             cut = cut_entry(parsed, block, top)
             alone = parsed.documents > 1 and len(top) == 1 and not block.flow
             edits.append(cut._replace(replacement="{}" + parsed.newline) if alone else cut)
@@ -68,10 +69,10 @@ def _append(
     if not root.flow:
         return insert_lines(parsed, root.close, _render(fields, root.column))
     if top:
-        return Edit(top[-1].end, top[-1].end, f", {METADATA_KEY}: {_flow(fields)}")
+        return Edit(top[-1].end, top[-1].end, f", {METADATA_NAME}: {_flow(fields)}")
     if _has_comment(parsed, root):
         end = root.span.end - 1
-        return Edit(end, end, f"{METADATA_KEY}: {_flow(fields)}")
+        return Edit(end, end, f"{METADATA_NAME}: {_flow(fields)}")
     lines = _render(fields, 0).rstrip("\n").replace("\n", parsed.newline)
     alone = line_start(parsed.text, root.span.start) == root.span.start
     head = "" if alone else parsed.newline
@@ -90,7 +91,7 @@ def _update(parsed: YamlText, block: Entry, fields: Mapping[str, Value]) -> Iter
         entry
         for entry in parsed.entries
         if len(entry.path) == 2  # noqa: PLR2004  # directly below `sops`
-        and entry.path[0] == METADATA_KEY
+        and entry.path[0] == METADATA_NAME
         and entry.document == block.document
     ]
     before = parsed.metadata or {}
@@ -125,7 +126,7 @@ def _add(parsed: YamlText, last: Entry, new: Mapping[str, Value], indent: int) -
 
 
 def _render(fields: Mapping[str, Value], column: int) -> str:
-    head = " " * column + f"{METADATA_KEY}:\n"
+    head = " " * column + f"{METADATA_NAME}:\n"
     return head + "".join(_block_lines(fields, column + DEFAULT_INDENT, DEFAULT_INDENT))
 
 

@@ -22,9 +22,10 @@ from yaml.events import (
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.sops.stores import yaml_scalars
+from nixsecrets.sops.stores.text import METADATA_NAME
 from nixsecrets.sops.stores.yaml_comments import find_comments
 from nixsecrets.sops.stores.yaml_marks import Collection, end_of, error_at, span_of, start_of
-from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT, METADATA_KEY, Entry, Root, YamlText
+from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT, Entry, Root, YamlText
 from nixsecrets.sops.stores.yaml_values import value_below
 from nixsecrets.sops.tree import Empty, Item, KeyPath, Leaf, LeafType, Span
 from nixsecrets.textedit import line_end
@@ -82,10 +83,10 @@ class Reader:
             RepositoryError: it is in clear, and holds what only a sealed one of sops may hold.
         """
         entries, roots = tuple(self._entries), tuple(self._roots)
-        metadata = value_below(METADATA_KEY, (leaf for leaf in self._leaves if not leaf.document))
+        metadata = value_below(METADATA_NAME, (leaf for leaf in self._leaves if not leaf.document))
         if self._unsealable is not None and not isinstance(metadata, Mapping):
             raise self._unsealable
-        items: list[Item] = [leaf for leaf in self._leaves if leaf.path[0] != METADATA_KEY]
+        items: list[Item] = [leaf for leaf in self._leaves if leaf.path[0] != METADATA_NAME]
         if self._gaps:
             items += find_comments(self._text, self._gaps, entries, roots)
             items.sort(key=attrgetter("span"))

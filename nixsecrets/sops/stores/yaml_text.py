@@ -6,7 +6,6 @@ from typing import NamedTuple
 from nixsecrets.sops.metadata import Value
 from nixsecrets.sops.tree import KeyPath, Span, Tree
 
-METADATA_KEY = "sops"
 DEFAULT_INDENT = 4
 """What sops indents by (`stores.yaml.indent`)."""
 
