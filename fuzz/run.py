@@ -13,6 +13,7 @@ with atheris.instrument_imports(include=["nixsecrets"]):
     from fuzz.targets import TARGETS
 
 _HERE = Path(__file__).parent
+_KEPT = _HERE.parent / "tests" / "fuzz"
 _LIMITS = ("-timeout=10", "-rss_limit_mb=1024", "-max_len=4096", "-detect_leaks=0")
 
 
@@ -45,8 +46,9 @@ def _fails(name: str, seconds: int) -> bool:
 
 def _fuzz(name: str, seconds: int) -> None:
     """Fuzz until the time is over or an input is found; libFuzzer then ends the process."""
-    found = _folder("regressions", name)
-    corpus = [str(_folder("corpus", name)), str(_folder("seeds", name)), str(found)]
+    found = _folder(_KEPT / "regressions" / name)
+    own, seeds = _folder(_HERE / "corpus" / name), _folder(_KEPT / "seeds" / name)
+    corpus = [str(own), str(seeds), str(found)]
     options = [f"-max_total_time={seconds}", f"-artifact_prefix={found}/", *_LIMITS]
     atheris.Setup(
         [name, *options, "-print_final_stats=1", *corpus], partial(attempt, TARGETS[name])
@@ -54,8 +56,7 @@ def _fuzz(name: str, seconds: int) -> None:
     atheris.Fuzz()
 
 
-def _folder(kind: str, name: str) -> Path:
-    folder = _HERE / kind / name
+def _folder(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -8,7 +8,7 @@ import pytest
 from fuzz.claims import attempt
 from fuzz.targets import TARGETS
 
-FOLDER = Path(__file__).parent.parent / "fuzz"
+FOLDER = Path(__file__).parent / "fuzz"
 LONGEST_S = 5
 INPUTS = sorted(FOLDER.glob("seeds/*/*")) + sorted(FOLDER.glob("regressions/*/*"))
 

@@ -22,6 +22,7 @@ from tests.age.vectors import Vector
 from tests.tools import require_sops
 
 # The pair of C2SP's age.md, "The MLKEM768-X25519 hybrid post-quantum recipient type": known to all.
+# test identity
 PUBLISHED = "AGE-SECRET-KEY-PQ-1XX76JRALNLXDMEW0CRK45QMCCH4X06SE84UN3VPM33W6HWDX0H3SK3ZQFR"
 PUBLISHED_RECIPIENT_SHA256 = "a091dd7e0ee9d62b75173dcc98441a0424baa941e66a8776e570a4ae60ff61ea"
 
