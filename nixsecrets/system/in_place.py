@@ -6,8 +6,8 @@ It is replaced by one rename, which is atomic by itself (rename(2)).
 import os
 from pathlib import Path, PurePosixPath
 
-from nixsecrets.change import PRIVATE_MODE
-from nixsecrets.errors import BusyError, RepositoryError
+from nixsecrets.change import Export
+from nixsecrets.errors import BusyError
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.system.disk import (
     create,
@@ -18,8 +18,8 @@ from nixsecrets.system.disk import (
     resolve_inside,
     sync,
 )
-from nixsecrets.system.git import is_work_tree
 from nixsecrets.system.refusal import refuse_foreign_owner
+from nixsecrets.system.transaction import check_export, take_back, write_export
 
 
 def replace(root: Path, path: PurePosixPath, before: str, content: Plaintext, mode: int) -> None:
@@ -53,26 +53,19 @@ def replace(root: Path, path: PurePosixPath, before: str, content: Plaintext, mo
 
 
 def write_new(file: Path, content: Plaintext) -> None:
-    """Write a text to a new file, 0600, in a folder that exists.
+    """Write a text to a new file, 0600, as an export of a plan is written.
 
     Raises:
         RepositoryError: the file exists or would lie in a git work tree, or the operating system
             refuses.
     """
-    if file.exists() or file.is_symlink():
-        raise RepositoryError(f"{file} exists and is not overwritten", hint="choose another name")
-    if is_work_tree(file.parent):
-        raise RepositoryError(
-            f"{file} would lie in a repository, where others read it",
-            hint="choose a folder outside of every git work tree",
-        )
+    check_export(file, None)
     refuse_foreign_owner(file.parent)
-    descriptor = create(file)
+    made: list[Path] = []
     try:
-        fill(file, descriptor, content.reveal(), PRIVATE_MODE)
-        sync([file, file.parent])
+        write_export(Export(file, content, file.name), made)
     except BaseException:
-        remove_file(file)
+        take_back(made)
         raise
 
 

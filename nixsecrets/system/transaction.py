@@ -9,7 +9,7 @@ The journal goes through three names, and each rename is atomic (rename(2)):
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -62,19 +62,20 @@ def apply(root: Path, state: Path, plan: Plan, step: Step = _quietly) -> None:
     refuse_foreign_owner(root)
     with told(root):
         journal = _plan_journal(root, plan)
-        _check_exports(root, plan.exports)
+        for export in plan.exports:
+            check_export(export.file, root)
     made: list[Path] = []
     try:
         for export in plan.exports:
             step(f"export {export.file}")
-            _write_export(export, made)
+            write_export(export, made)
         if journal.entries:
             make_state(state)
             _prepare(root, state, (journal, plan.changes), step)
             _go_forward(root, state, journal, step)
     except BaseException:
         if not _may_stand(root, state, journal):
-            _remove(made)
+            take_back(made)
         raise
 
 
@@ -280,24 +281,26 @@ def _may_stand(root: Path, state: Path, journal: Journal) -> bool:
     )
 
 
-def _check_exports(root: Path, exports: Iterable[Export]) -> None:
-    for export in exports:
-        file = export.file
-        if not file.is_absolute():
-            raise RepositoryError(f"{file} is not an absolute path")
-        if file.exists() or file.is_symlink():
-            raise RepositoryError(
-                f"{file} exists and is not overwritten",
-                hint="choose another folder, or move it away",
-            )
-        if is_work_tree(file.parent) or file.resolve().is_relative_to(root):
-            raise RepositoryError(
-                f"{file} would lie in a repository, where others read it",
-                hint="choose a folder outside of every git work tree",
-            )
+def check_export(file: Path, root: Path | None) -> None:
+    """Refuse a place for a new file in clear.
+
+    Raises:
+        RepositoryError: it is no absolute path, is taken, or lies below `root` or in a work tree.
+    """
+    if not file.is_absolute():
+        raise RepositoryError(f"{file} is not an absolute path")
+    if file.exists() or file.is_symlink():
+        raise RepositoryError(
+            f"{file} exists and is not overwritten", hint="choose another name, or move it away"
+        )
+    if is_work_tree(file.parent) or (root and file.resolve().is_relative_to(root)):
+        raise RepositoryError(
+            f"{file} would lie in a repository, where others read it",
+            hint="choose a folder outside of every git work tree",
+        )
 
 
-def _write_export(export: Export, made: list[Path]) -> None:
+def write_export(export: Export, made: list[Path]) -> None:
     """Write an export; what was made is appended to `made`, even if it fails midway."""
     for folder in reversed(export.file.parents):
         if not folder.exists():
@@ -310,7 +313,8 @@ def _write_export(export: Export, made: list[Path]) -> None:
     sync([export.file, export.file.parent])
 
 
-def _remove(made: list[Path]) -> None:
+def take_back(made: list[Path]) -> None:
+    """Remove what `write_export` made."""
     for file in reversed(made):
         if file.is_dir():
             remove_if_empty(file)
