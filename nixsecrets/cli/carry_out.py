@@ -46,6 +46,7 @@ def carry_out(app: WritingApp, plan: Plan, consent: Consent) -> None:
         UsageError: nobody can be asked and `--yes` was not given.
         Exit: the user said no.
     """
+    app.progress.clear()
     _refuse_ignored(app, plan)
     render = json.render_plan(plan) if consent.as_json else text.render_plan(plan, color=in_color())
     click.echo(render)

@@ -11,7 +11,11 @@ from nixsecrets.errors import ProgramError
 from nixsecrets.fleet.access import managed_documents
 from nixsecrets.fleet.layout import MANIFEST
 from nixsecrets.fleet.load import Repository, open_repository
+from nixsecrets.override import override
+from nixsecrets.plaintext import Plaintext
+from nixsecrets.sops.document import Document
 from nixsecrets.system import git, lock, transaction
+from nixsecrets.system.progress import Progress
 
 
 class WritingApp(App):
@@ -28,10 +32,25 @@ class WritingApp(App):
     ) -> None:
         super().__init__(root, host_identity=host_identity)
         self.step = step
+        self.progress = Progress()
+
+    @override
+    def unlock(self, document: Document) -> Plaintext:
+        data_key = super().unlock(document)
+        self.progress.count("documents opened")
+        return data_key
 
     @contextmanager
     def change(self, *, dry_run: bool) -> Iterator[Repository]:
         """Hold the lock, carry on an interrupted change, and read the repository."""
+        try:
+            with self._held(dry_run=dry_run) as repository:
+                yield repository
+        finally:
+            self.progress.clear()
+
+    @contextmanager
+    def _held(self, *, dry_run: bool) -> Iterator[Repository]:
         if dry_run:
             yield self.read()
             return
@@ -46,11 +65,12 @@ class WritingApp(App):
 
     def apply(self, plan: Plan) -> None:
         """Make a plan a fact, and stage its new files."""
-        if self.step:
-            transaction.apply(self.root, self.state, plan, self.step)
-        else:
-            transaction.apply(self.root, self.state, plan)
-        self.stage(change.path for change in plan.changes if change.before is None)
+        new = [change.path for change in plan.changes if change.before is None]
+        step = self.step or self.progress.step
+        try:
+            transaction.apply(self.root, self.state, plan, step, lambda: self.stage(new))
+        finally:
+            self.progress.clear()
 
     def stage(self, paths: Iterable[PurePosixPath]) -> None:
         """Stage files in full, so that a flake sees them; nothing without git.

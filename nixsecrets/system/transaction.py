@@ -36,13 +36,20 @@ from nixsecrets.system.lock import make_state
 from nixsecrets.system.refusal import refuse_foreign_owner, told
 
 Step = Callable[[str], None]
+Settle = Callable[[], None]
 
 
 def _quietly(_name: str) -> None:
     """Take no notice of a step."""
 
 
-def apply(root: Path, state: Path, plan: Plan, step: Step = _quietly) -> None:
+def _at_rest() -> None:
+    """Have nothing to do once the files are in place."""
+
+
+def apply(
+    root: Path, state: Path, plan: Plan, step: Step = _quietly, settle: Settle = _at_rest
+) -> None:
     """Make a plan's changes and exports a fact, all of them or none; its follow-ups are not run.
 
     The caller holds the lock and has called `recover`. Links inside the root are followed.
@@ -52,6 +59,9 @@ def apply(root: Path, state: Path, plan: Plan, step: Step = _quietly) -> None:
         state: where the journal lies, see `lock.state_directory`.
         plan: what is to be done.
         step: called with a name before each smallest action.
+        settle: what else belongs to the change, done when its files are in place; a process that
+            dies before it is done leaves the journal, so that `recover` tells of it. Its failure
+            takes nothing back.
 
     Raises:
         BusyError: a file is not what the plan was made for; that file is left as it is.
@@ -77,6 +87,16 @@ def apply(root: Path, state: Path, plan: Plan, step: Step = _quietly) -> None:
         if not _may_stand(root, state, journal):
             take_back(made)
         raise
+    if journal.entries:
+        _finish(state, step, settle)
+
+
+def _finish(state: Path, step: Step, settle: Settle) -> None:
+    try:
+        step("settle")
+        settle()
+    finally:
+        _forget(state)
 
 
 def recover(root: Path, state: Path, step: Step = _quietly) -> str | None:
@@ -106,6 +126,8 @@ def recover(root: Path, state: Path, step: Step = _quietly) -> str | None:
             _tidy(root, state, journal, step)
         case Phase.FORWARD if _can_go_forward(root, journal):
             _go_forward(root, state, journal, step)
+            step("forget")
+            _forget(state)
             return f"an interrupted change was completed: {journal.intent}"
         case Phase.FORWARD | Phase.BACK:
             _go_back(root, state, journal, step)
@@ -182,8 +204,6 @@ def _go_forward(root: Path, state: Path, journal: Journal, step: Step) -> None:
             step(f"place {entry.path}")
             _place(root, journal, entry)
         _sync_parents(root, journal, step)
-        step("forget")
-        _forget(state)
     except BaseException:
         _give_up(root, state, journal)
         raise

@@ -153,7 +153,7 @@ def test_a_process_killed_at_any_step_leaves_all_or_nothing(tmp_path: Path) -> N
 
 def test_a_recovery_killed_at_any_step_is_carried_on(tmp_path: Path) -> None:
     before, after, steps = before_and_after(tmp_path / "dry")
-    for name in ("write keys/hosts/t15g.pub", "commit", "place gone.yaml", "forget"):
+    for name in ("write keys/hosts/t15g.pub", "commit", "place gone.yaml", "settle"):
         number = steps.index(name)
         tried = make_tree(tmp_path / f"{number}")
         in_child(lambda: tried.apply(killed_at(number)))  # noqa: B023  # called at once
@@ -199,6 +199,7 @@ def test_recovery_says_what_it_did(tmp_path: Path) -> None:
 
 def test_a_failure_at_any_step_leaves_nothing_behind(tmp_path: Path) -> None:
     before, _, steps = before_and_after(tmp_path / "dry")
+    assert steps.pop() == "settle"
     for number, name in enumerate(steps):
         tree = make_tree(tmp_path / str(number))
 
@@ -210,6 +211,26 @@ def test_a_failure_at_any_step_leaves_nothing_behind(tmp_path: Path) -> None:
             tree.apply(interrupt)
         assert snapshot(tree.root) == before, name
         assert journals(tree) == []
+
+
+def test_a_failure_to_settle_takes_nothing_back(tree: Tree, tmp_path: Path) -> None:
+    _, after, _ = before_and_after(tmp_path / "dry")
+
+    def fail() -> None:
+        raise NixsecretsError("the test stops here")
+
+    with pytest.raises(NixsecretsError, match="the test stops here"):
+        apply(tree.root, tree.state, plan(), settle=fail)
+    assert snapshot(tree.root) == after
+    assert journals(tree) == []
+
+
+def test_a_process_killed_while_it_settles_is_told_of(tree: Tree, tmp_path: Path) -> None:
+    _, after, _ = before_and_after(tmp_path / "dry")
+    killed = killed_at(0)
+    assert in_child(lambda: apply(tree.root, tree.state, plan(), settle=lambda: killed(""))) == ""
+    assert tree.recover() == "an interrupted change was completed: add host t15g"
+    assert snapshot(tree.root) == after
 
 
 @pytest.mark.parametrize("name", [str(change.path) for change in changes()])
@@ -459,6 +480,7 @@ def test_exports_go_when_the_change_fails_at_any_step(tmp_path: Path) -> None:
     steps: list[str] = []
     apply(dry.root, dry.state, plan(export(out / "a"), export(out / "b")), steps.append)
     shutil.rmtree(out)
+    assert steps.pop() == "settle"
     for number, name in enumerate(steps):
         tree = make_tree(tmp_path / str(number))
         before = snapshot(tree.root)
