@@ -8,11 +8,12 @@ from nixsecrets.audit.finding import Finding, Severity
 from nixsecrets.audit.survey import Survey, content_of
 from nixsecrets.audit.wording import at, command, listed
 from nixsecrets.errors import NixsecretsError
+from nixsecrets.fleet.access import delivered
 from nixsecrets.fleet.layout import FLAKE
-from nixsecrets.fleet.model import Host
+from nixsecrets.fleet.model import Deliver, Host
 from nixsecrets.nix.bindings import bindings, plain
 from nixsecrets.nix.syntax import NixSyntaxError, parse
-from nixsecrets.plans import wiring, wiring_place
+from nixsecrets.plans import wiring, wiring_home, wiring_sops_nix
 from nixsecrets.plans.draft import Draft
 from nixsecrets.plans.wiring import WiringState
 
@@ -21,12 +22,19 @@ _SELF = "self"  # `inputs.self.submodules` says how the flake itself is fetched
 
 
 def findings(found: Survey) -> Iterator[Finding]:
-    wired = [host for host in found.hosts if host.recipient is not None]
+    wired = [host for host in found.hosts if host.recipient and _is_wired(found, host)]
     for host in wired:
         yield from _host(found, host)
     yield from _without_sops_nix(found, wired)
     if found.whole:
         yield from _unlocked(found)
+
+
+def _is_wired(found: Survey, host: Host) -> bool:
+    """Say whether a host has wiring, or is given anything that needs some."""
+    path = found.fleet.layout.wiring(host.name, host.directory)
+    is_given = found.fleet.manifest.deliver is Deliver.ALL or delivered(found.fleet, host)
+    return bool(is_given) or content_of(found.repository, path) is not None
 
 
 def _host(found: Survey, host: Host) -> Iterator[Finding]:
@@ -41,6 +49,11 @@ def _host(found: Survey, host: Host) -> Iterator[Finding]:
     if known is not None:
         rule, words, remedy = known
         yield Finding(rule, Severity.ERROR, str(path), words, remedy)
+    for home in wiring_home.stale_homes(found.repository, host):
+        place = str(wiring_home.module_of(found.repository, home))
+        words = f"is not what is declared for {home.user} on {host.name}"
+        remedy = command("nixsecrets", "wire", host.name)
+        yield Finding("wiring/stale", Severity.ERROR, place, words, remedy)
     for definition in older:
         words = f"sets {definition.option}, which the wiring of {host.name} sets too"
         place = at(definition.path, definition.line)
@@ -83,7 +96,7 @@ def _of_state(state: WiringState, host: Host) -> tuple[str, str, str] | None:
 def _without_sops_nix(found: Survey, wired: Sequence[Host]) -> Iterator[Finding]:
     """Ask the planner whether the hosts' systems have sops-nix, without which nothing builds."""
     try:
-        draft = wiring_place.bring_sops_nix(Draft(found.repository), wired)
+        draft = wiring_sops_nix.bring_sops_nix(Draft(found.repository), wired)
     except NixsecretsError as error:
         yield from _unreadable(found, error)
         return

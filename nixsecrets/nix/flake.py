@@ -52,7 +52,7 @@ def sops_nix_reference(content: bytes) -> str:
         NotUnderstood: the input is not declared, or `outputs` does not take it.
     """
     source = parse(content)
-    name = _sops_nix_name(source)
+    name = sops_nix_name(source)
     reference = None if name is None else _reference(source, _outputs(source), name)
     if reference is None:
         raise _input_addition(source).refused("sops-nix is no input that outputs takes")
@@ -61,7 +61,7 @@ def sops_nix_reference(content: bytes) -> str:
 
 def _add_input(content: bytes) -> bytes:
     source = parse(content)
-    if _sops_nix_name(source) is not None:
+    if sops_nix_name(source) is not None:
         return content
     addition = _input_addition(source)
     top = _top(source)
@@ -118,7 +118,7 @@ def _top(source: Syntax) -> Node:
     return source.root
 
 
-def _sops_nix_name(source: Syntax) -> str | None:
+def sops_nix_name(source: Syntax) -> str | None:
     """Return the name of the input that is sops-nix by its URL, else by its name."""
     standing = [each for each in _inputs(source) if len(each.path) > 1]
     by_url = (
@@ -159,18 +159,22 @@ def _arguments(source: Syntax, formals: Node) -> list[str]:
 def _add_argument(content: bytes) -> bytes:
     source = parse(content)
     function = _outputs(source)
-    name = _sops_nix_name(source)
+    name = sops_nix_name(source)
     if name is not None and _reference(source, function, name) is not None:
         return content
     formals = function.child_by_field_name("formals")
     addition = Addition((name or "sops-nix",), "to the arguments of the flake's `outputs`")
     if name is None or formals is None or render_component(name) != name:
         raise addition.refused("the sops-nix input has no name that can be an argument", function)
-    return _into_formals(source, formals, addition)
+    return into_formals(source, formals, addition)
 
 
-def _into_formals(source: Syntax, formals: Node, addition: Addition) -> bytes:
-    """Put an argument after the last one that has a name, with commas as the others have them."""
+def into_formals(source: Syntax, formals: Node, addition: Addition) -> bytes:
+    """Put an argument after the last one that has a name, with commas as the others have them.
+
+    Raises:
+        NotUnderstood: the source would have changed in another way too.
+    """
     named = formals.children_by_field_name("formal")
     if not named:
         closing = "," if formals.child_by_field_name("ellipses") else ""

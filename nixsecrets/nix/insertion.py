@@ -1,7 +1,10 @@
 """Text put into a Nix source between two of its tokens, in the manner of what stands beside it."""
 
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tree_sitter import Node
 
@@ -65,6 +68,19 @@ class Addition:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """A text to be put at a byte of a source.
+
+    Args:
+        addition: what the text spells, for whoever is told that it cannot be put there.
+    """
+
+    offset: int
+    text: str
+    addition: Addition
+
+
 def into_list(source: Syntax, bound: Binding, addition: Addition) -> bytes:
     """Put an element at the end of the first list literal that `bound` is made of.
 
@@ -75,11 +91,8 @@ def into_list(source: Syntax, bound: Binding, addition: Addition) -> bytes:
         raise addition.refused("the list is inherited", bound.node)
     literal = next(lists(source, bound.value), None)
     if literal is None:
-        return _joined(source, bound.value, addition)
-    present = elements(literal)
-    if not present:
-        return within(source, literal, addition)
-    return after(source, present[-1], addition)
+        return inserted(source, [joined(source, bound.value, addition)])
+    return inserted(source, [at_end(source, literal, addition)])
 
 
 def after(source: Syntax, item: Node, addition: Addition) -> bytes:
@@ -88,11 +101,7 @@ def after(source: Syntax, item: Node, addition: Addition) -> bytes:
     Raises:
         NotUnderstood: the source would have changed in another way too.
     """
-    if not starts_line(source, item.start_byte):
-        return insert(source, item.end_byte, f" {addition.inline}", addition)
-    gap = _gap_before(source, item)
-    text = gap + _block(source, _line_margin(source, item.start_byte), addition)
-    return insert(source, end_of_remark(source, item.end_byte), text, addition)
+    return inserted(source, [_behind(source, item, addition)])
 
 
 def first_into(source: Syntax, attributes: Node, addition: Addition) -> bytes:
@@ -101,15 +110,7 @@ def first_into(source: Syntax, attributes: Node, addition: Addition) -> bytes:
     Raises:
         NotUnderstood: the source would have changed in another way too.
     """
-    first = next(direct(source, attributes), None)
-    if first is None:
-        return within(source, attributes, addition)
-    brace = _opening(attributes)
-    start = first.node.start_byte
-    if not starts_line(source, start):
-        return insert(source, brace.end_byte, f" {addition.inline}", addition)
-    text = _block(source, _line_margin(source, start), addition)
-    return insert(source, end_of_remark(source, brace.end_byte), text, addition)
+    return inserted(source, [at_start(source, attributes, addition)])
 
 
 def within(source: Syntax, empty: Node, addition: Addition) -> bytes:
@@ -118,28 +119,86 @@ def within(source: Syntax, empty: Node, addition: Addition) -> bytes:
     Raises:
         NotUnderstood: the source would have changed in another way too.
     """
-    opening, closing = _opening(empty), empty.children[-1]
-    if opening.start_point.row == closing.start_point.row:
-        space = " " if opening.end_byte == closing.start_byte else ""
-        return insert(source, opening.end_byte, f" {addition.inline}{space}", addition)
-    margin = _line_margin(source, opening.start_byte) + _step(source)
-    text = _block(source, margin, addition)
-    return insert(source, end_of_remark(source, opening.end_byte), text, addition)
+    return inserted(source, [_inside(source, empty, addition)])
 
 
 def insert(source: Syntax, offset: int, text: str, addition: Addition) -> bytes:
-    """Put `text` at `offset` and see that the tokens are the old ones and those of `text`.
+    """Put `text` at `offset`.
+
+    Raises:
+        NotUnderstood: the source would have changed in another way too.
+    """
+    return inserted(source, [Insertion(offset, text, addition)])
+
+
+def inserted(source: Syntax, insertions: Sequence[Insertion]) -> bytes:
+    """Make all insertions and see that the tokens are the old ones and those of the texts.
 
     Raises:
         NotUnderstood: they are not.
     """
-    content = source.content[:offset] + text.encode() + source.content[offset:]
-    if not _holds(source, content, offset, text):
-        line = source.content.count(b"\n", 0, offset) + 1
-        raise NotUnderstood(
-            "cannot be edited here", text=addition.inline, where=addition.where, line=line
-        )
+    ordered = sorted(insertions, key=lambda each: each.offset)
+    pieces, done = list[bytes](), 0
+    for each in ordered:
+        pieces += (source.content[done : each.offset], each.text.encode())
+        done = each.offset
+    content = b"".join((*pieces, source.content[done:]))
+    if not _holds(source, content, ordered):
+        first = ordered[0]
+        line = source.content.count(b"\n", 0, first.offset) + 1
+        text, where = first.addition.inline, first.addition.where
+        raise NotUnderstood("cannot be edited here", text=text, where=where, line=line)
     return content
+
+
+def at_end(source: Syntax, literal: Node, addition: Addition) -> Insertion:
+    """Return what puts an element at the end of a list literal."""
+    present = elements(literal)
+    if not present:
+        return _inside(source, literal, addition)
+    return _behind(source, present[-1], addition)
+
+
+def at_start(source: Syntax, attributes: Node, addition: Addition) -> Insertion:
+    """Return what puts a binding before all others of an attribute set."""
+    first = next(direct(source, attributes), None)
+    if first is None:
+        return _inside(source, attributes, addition)
+    brace = _opening(attributes)
+    start = first.node.start_byte
+    if not starts_line(source, start):
+        return Insertion(brace.end_byte, f" {addition.inline}", addition)
+    text = _block(source, _line_margin(source, start), addition)
+    return Insertion(end_of_remark(source, brace.end_byte), text, addition)
+
+
+def joined(source: Syntax, value: Node, addition: Addition) -> Insertion:
+    """Return what puts `++ [ … ]` behind an expression.
+
+    Raises:
+        NotUnderstood: it is no call, name or selection.
+    """
+    if value.type not in _OPERANDS and operator(source, value) != "++":
+        raise addition.refused("the list is written in a way that is not understood", value)
+    return Insertion(value.end_byte, f" ++ [ {addition.inline} ]", addition)
+
+
+def _behind(source: Syntax, item: Node, addition: Addition) -> Insertion:
+    if not starts_line(source, item.start_byte):
+        return Insertion(item.end_byte, f" {addition.inline}", addition)
+    gap = _gap_before(source, item)
+    text = gap + _block(source, _line_margin(source, item.start_byte), addition)
+    return Insertion(end_of_remark(source, item.end_byte), text, addition)
+
+
+def _inside(source: Syntax, empty: Node, addition: Addition) -> Insertion:
+    opening, closing = _opening(empty), empty.children[-1]
+    if opening.start_point.row == closing.start_point.row:
+        space = " " if opening.end_byte == closing.start_byte else ""
+        return Insertion(opening.end_byte, f" {addition.inline}{space}", addition)
+    margin = _line_margin(source, opening.start_byte) + _step(source.content)
+    text = _block(source, margin, addition)
+    return Insertion(end_of_remark(source, opening.end_byte), text, addition)
 
 
 def starts_line(source: Syntax, offset: int) -> bool:
@@ -160,8 +219,9 @@ def end_of_remark(source: Syntax, offset: int) -> int:
 
 
 def _block(source: Syntax, margin: str, addition: Addition) -> str:
+    step = _step(source.content)
     return "".join(
-        f"{_line_break(source)}{margin}{_step(source) * (_indent(line) // 2)}{line.lstrip()}"
+        f"{_line_break(source)}{margin}{step * (_indent(line) // 2)}{line.lstrip()}"
         for line in addition.lines
     )
 
@@ -180,11 +240,12 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _step(source: Syntax) -> str:
+@lru_cache(maxsize=4)
+def _step(content: bytes) -> str:
     """Return what one level of the file is indented by."""
-    if re.search(rb"\n\t+\S", source.content):
+    if re.search(rb"\n\t+\S", content):
         return "\t"
-    wide = re.search(rb"\n {4}\S", source.content) and not re.search(rb"\n {2}\S", source.content)
+    wide = re.search(rb"\n {4}\S", content) and not re.search(rb"\n {2}\S", content)
     return "    " if wide else "  "
 
 
@@ -201,24 +262,47 @@ def _opening(node: Node) -> Node:
     return next(child for child in node.children if child.type in {"[", "{"})
 
 
-def _joined(source: Syntax, value: Node, addition: Addition) -> bytes:
-    if value.type not in _OPERANDS and operator(source, value) != "++":
-        raise addition.refused("the list is written in a way that is not understood", value)
-    return insert(source, value.end_byte, f" ++ [ {addition.inline} ]", addition)
-
-
-def _holds(source: Syntax, content: bytes, offset: int, text: str) -> bool:
+def _holds(source: Syntax, content: bytes, insertions: Sequence[Insertion]) -> bool:
     try:
         result = parse(content)
     except NixSyntaxError:
         return False
-    old = [source.text(leaf) for leaf in source.leaves()]
     new = [result.text(leaf) for leaf in result.leaves()]
-    head = sum(leaf.end_byte <= offset for leaf in source.leaves())
-    tail = len(old) - head
-    added = new[head : len(new) - tail]
-    kept = new[:head] == old[:head] and new[len(new) - tail :] == old[head:]
-    return kept and _bare("".join(added)) == _bare(text)
+    old = [(leaf.end_byte, source.text(leaf)) for leaf in source.leaves()]
+    ends, texts = [end for end, _ in old], [text for _, text in old]
+    done = behind = 0
+    for offset, added in _by_offset(insertions).items():
+        head = bisect_right(ends, offset)
+        kept = head - done
+        if new[behind : behind + kept] != texts[done:head]:
+            return False
+        done, behind = head, behind + kept
+        following = texts[done] if done < len(texts) else ""
+        end = _after_added(new, behind, _bare(added), following)
+        if end is None:
+            return False
+        behind = end
+    return new[behind:] == texts[done:]
+
+
+def _after_added(tokens: Sequence[str], start: int, wanted: str, following: str) -> int | None:
+    """Return where the tokens of a text end; None: it is not what stands there."""
+    end, seen = start, ""
+    while end < len(tokens) and len(seen) < len(wanted):
+        seen += _bare(tokens[end])
+        end += 1
+    if seen != wanted:
+        return None
+    while end < len(tokens) and tokens[end] == "," != following:
+        end += 1
+    return end
+
+
+def _by_offset(insertions: Sequence[Insertion]) -> dict[int, str]:
+    texts: dict[int, str] = {}
+    for each in insertions:
+        texts[each.offset] = texts.get(each.offset, "") + each.text
+    return texts
 
 
 def _bare(text: str) -> str:

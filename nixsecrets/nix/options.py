@@ -38,6 +38,19 @@ def binds_true(content: bytes, option: str) -> bool:
     )
 
 
+def bound_string(content: bytes, option: str) -> str | None:
+    """Return the string literal that a module sets `option` to; None: it sets it otherwise.
+
+    Raises:
+        NixSyntaxError: `content` is no Nix expression.
+        RepositoryError: `option` is malformed.
+    """
+    wanted, source = parse_option_path(option), parse(content)
+    values = (each.value for each in _settings(source, merged) if each.path == wanted)
+    strings = (source.string(inner(value)) for value in values if value is not None)
+    return next((text for text in strings if text is not None), None)
+
+
 def declared_secrets(content: bytes) -> frozenset[str]:
     """Return the names N of all `sops.secrets.N` that a module spells, under a condition or not.
 

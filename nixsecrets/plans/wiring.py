@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import unified_diff
 from enum import Enum, auto
 from functools import lru_cache
-from pathlib import PurePosixPath
 
 from nixsecrets.change import Source
 from nixsecrets.errors import NixsecretsError, RepositoryError
-from nixsecrets.fleet.access import delivered, document_of
+from nixsecrets.fleet.access import delivered, document_for, document_of
 from nixsecrets.fleet.address import key_path
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import (
@@ -23,16 +21,26 @@ from nixsecrets.fleet.model import (
     OnHost,
     Scope,
     Shared,
+    Template,
 )
 from nixsecrets.fleet.names import SecretName, clashes, parse_secret_name
 from nixsecrets.nix.edit import declared_secrets
 from nixsecrets.nix.syntax import NixSyntaxError
-from nixsecrets.plans import wiring_modules, wiring_place, wiring_text
+from nixsecrets.plans import (
+    documents,
+    wiring_flake,
+    wiring_home,
+    wiring_modules,
+    wiring_place,
+    wiring_sops_nix,
+    wiring_text,
+)
 from nixsecrets.plans.draft import Draft
 from nixsecrets.plans.wiring_modules import OlderDefinition
-from nixsecrets.plans.wiring_text import Secret, Wiring
+from nixsecrets.plans.wiring_text import Platform, Secret, Wiring
 from nixsecrets.sops import document
 from nixsecrets.sops.document import LeafState
+from nixsecrets.sops.stores.formats import Format
 from nixsecrets.sops.tree import LeafType
 
 _USUAL_IDENTITY = IdentitySsh(("/etc/ssh/ssh_host_ed25519_key",))
@@ -87,7 +95,8 @@ def bring(draft: Draft, hosts: Sequence[Host], *, force: bool = False) -> Draft:
                 " an older definition stands there: remove it"
             )
         draft = wiring_place.into_imports(draft, host)
-    return wiring_place.bring_sops_nix(draft, wired)
+    draft = wiring_sops_nix.bring_sops_nix(draft, wired)
+    return wiring_home.bring(draft, hosts, force=force)
 
 
 def render(repository: Repository, host: Host) -> bytes:
@@ -124,20 +133,10 @@ def _write(draft: Draft, host: Host, *, force: bool) -> Draft:
         if wiring_text.same_code(present, content):
             return draft
         if not force and not wiring_text.is_untouched(present):
-            raise _hand_edited(present, content, path)
+            raise wiring_text.hand_edited(present, content, path)
     for words in _left_out(draft.repository, host):
         draft = draft.noting(words)
     return draft.changed(path, content, _summary(present, content, host))
-
-
-def _hand_edited(present: bytes, content: bytes, path: PurePosixPath) -> RepositoryError:
-    ours = wiring_text.is_ours(present)
-    old, new = (text.decode(errors="replace").splitlines() for text in (present, content))
-    diff = unified_diff(old, new, str(path), "as nixsecrets would write it", lineterm="")
-    return RepositoryError(
-        "was edited by hand" if ours else "was not written by nixsecrets",
-        hint="\n".join(("`nixsecrets wire --force` overwrites it:", *diff)),
-    ).within(path)
 
 
 def _summary(present: bytes | None, content: bytes, host: Host) -> str:
@@ -156,7 +155,13 @@ def _declared(content: bytes) -> frozenset[str]:
 
 def _left_out(repository: Repository, host: Host) -> Iterator[str]:
     known = wiring_modules.declared_names(wiring_modules.own_modules(repository, host))
+    platform = _platform(repository, host)
+    for template in _templates(repository.fleet, host):
+        for option in wiring_text.left_out(template, platform):
+            yield f"{template.address}: sops-nix's module of {host.name} has no {option}"
     for declaration in _delivered(repository, host):
+        for option in wiring_text.left_out(declaration, platform):
+            yield f"{declaration.address}: sops-nix's module of {host.name} has no {option}"
         if declaration.name in known:
             yield (
                 f"{declaration.address} is left out of the wiring of {host.name}:"
@@ -177,11 +182,27 @@ def _wiring_of(repository: Repository, host: Host) -> Wiring:
         identity=_identity(repository, host),
         with_pgp=_with_pgp(repository, host),
         secrets=tuple(
-            Secret(declaration, document_of(fleet, declaration.scope))
+            Secret(declaration, document_for(fleet, declaration))
             for declaration in sorted(declarations, key=lambda one: one.name)
         ),
         consumers=_consumers(fleet, host),
+        platform=_platform(repository, host),
+        templates=_templates(fleet, host),
     )
+
+
+def _templates(fleet: Fleet, host: Host) -> tuple[Template, ...]:
+    reaching = (one for one in fleet.templates if fleet.manifest.reaches(one.scope, host.name))
+    return tuple(sorted(reaching, key=lambda one: one.name))
+
+
+def _platform(repository: Repository, host: Host) -> Platform:
+    try:
+        flake = wiring_flake.read_flake(repository) if host.attribute else None
+    except NixSyntaxError:
+        return Platform.NIXOS
+    darwin = flake is not None and wiring_flake.is_darwin(flake, host)
+    return Platform.DARWIN if darwin else Platform.NIXOS
 
 
 def _identity(repository: Repository, host: Host) -> Identity | None:
@@ -209,13 +230,12 @@ def _delivered(repository: Repository, host: Host) -> Iterator[Declaration]:
         case Deliver.DECLARED:
             return
         case Deliver.ALL:
-            known = {declaration.address for declaration in declared}
+            known = {(document_for(fleet, one), one.key_path) for one in declared}
             for scope in _scopes(fleet, host):
-                source = repository.sources.find(document_of(fleet, scope))
-                for name in _contents(source).names:
-                    undeclared = Declaration(name, scope)
-                    if undeclared.address not in known:
-                        yield undeclared
+                path = document_of(fleet, scope)
+                for name in _contents(repository.sources.find(path)).names:
+                    if (path, key_path(name)) not in known:
+                        yield Declaration(name, scope)
 
 
 def _scopes(fleet: Fleet, host: Host) -> tuple[Scope, ...]:
@@ -224,8 +244,10 @@ def _scopes(fleet: Fleet, host: Host) -> tuple[Scope, ...]:
 
 
 def _with_pgp(repository: Repository, host: Host) -> bool:
-    paths = (document_of(repository.fleet, scope) for scope in _scopes(repository.fleet, host))
-    sources = (repository.sources.find(path) for path in paths)
+    fleet = repository.fleet
+    paths = [document_of(fleet, scope) for scope in _scopes(fleet, host)]
+    paths += [document_for(fleet, one) for one in delivered(fleet, host) if one.file is not None]
+    sources = map(repository.sources.find, dict.fromkeys(paths))
     return any(
         b"pgp" in source.content and _contents(source).with_pgp for source in sources if source
     )
@@ -235,19 +257,30 @@ def _contents(source: Source | None) -> _Contents:
     if source is None:
         return _Contents((), with_pgp=False)
     try:
-        return _survey(source.content)
+        return _survey(source.content, documents.form_of(source.path, source.content))
     except NixsecretsError as error:
         raise error.within(source.path) from None
 
 
 @lru_cache(maxsize=64)
-def _survey(content: bytes) -> _Contents:
+def _survey(content: bytes, form: Format) -> _Contents:
     """Survey a document; the hosts of a fleet ask for the same ones in turn."""
-    sealed = document.parse(content)
+    sealed = document.parse(content, form)
     return _Contents(
-        tuple(_nameable(sealed.leaf_states())),
+        tuple(_nameable(_reachable(sealed.leaf_states(), form))),
         with_pgp="pgp" in sealed.metadata.foreign_services,
     )
+
+
+def _reachable(leaves: Iterable[LeafState], form: Format) -> Iterator[LeafState]:
+    """Yield the leaves that sops-nix can take out of a document, which it may deliver whole."""
+    match form:
+        case Format.YAML:
+            yield from leaves
+        case Format.JSON:
+            yield from (leaf for leaf in leaves if len(leaf.path) == 1)
+        case Format.DOTENV | Format.INI | Format.BINARY:
+            yield from ()
 
 
 def _nameable(leaves: Iterable[LeafState]) -> Iterator[SecretName]:

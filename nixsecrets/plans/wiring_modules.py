@@ -10,13 +10,24 @@ from nixsecrets.change import Source
 from nixsecrets.fleet.layout import FLAKE
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import Host
-from nixsecrets.nix.edit import binds_option, binds_true, declared_secrets, find_systems, has_import
+from nixsecrets.nix.edit import (
+    binds_option,
+    binds_true,
+    declared_secrets,
+    has_import,
+    imported_expressions,
+)
 from nixsecrets.nix.render import parse_option_path
 from nixsecrets.nix.syntax import NixSyntaxError, tokens
+from nixsecrets.plans.wiring_flake import module_paths, read_flake, systems_of
 from nixsecrets.plans.wiring_text import is_ours, relative
 
 # How sops-nix's module is spelled: by a channel, a fetched tree, a pin, or a flake's input.
 _SOPS_MODULE = re.compile(rb"modules/sops\b|nixosModules\.sops\b|sops-nix\.nixosModules\.default\b")
+
+_SELF_CONTAINED = re.compile(
+    r'<[a-z0-9/._-]+>|(?:\(?\s*(?:builtins\.)?fetchTarball\b|"\$\{\s*(?:builtins\.)?fetchTarball\b)'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,12 @@ def own_modules(repository: Repository, host: Host) -> tuple[Source, ...]:
     above = {host.directory, *host.directory.parents}
     nested = {other.directory for other in repository.fleet.hosts} - above
     own = {path for path in below if nested.isdisjoint(path.parents)}
-    return _written_by_people(repository, host, own | {host.configuration})
+    return _written_by_people(repository, host, own | _configuration(repository, host))
+
+
+def _configuration(repository: Repository, host: Host) -> set[PurePosixPath]:
+    found = own_configuration(repository, host)
+    return set() if found is None else {found}
 
 
 def modules_around(repository: Repository, host: Host) -> tuple[Source, ...]:
@@ -73,13 +89,60 @@ def older_definitions(
                 yield OlderDefinition(option, module.path, line)
 
 
+def own_configuration(repository: Repository, host: Host) -> PurePosixPath | None:
+    """Return the module of a host whose `imports` take its wiring; None: it has no file.
+
+    The manifest's, or the usual one; else the `default.nix` of its directory, the file beside
+    (`hosts/hq.nix`), or a file of its name that the flake gives its system.
+    """
+    names = {host.name, host.attribute or host.name}
+    beside = (host.directory.parent / f"{name}.nix" for name in sorted(names))
+    usual = (host.configuration, host.directory / "default.nix", *beside)
+    there = (path for path in usual if repository.sources.find(path) is not None)
+    return next(there, None) or _named_by_flake(repository, host, names)
+
+
+def _named_by_flake(repository: Repository, host: Host, names: set[str]) -> PurePosixPath | None:
+    if host.without_flake or host.attribute is None:
+        return None
+    try:
+        flake = read_flake(repository)
+    except NixSyntaxError:
+        return None
+    for system in systems_of(flake, host) if flake else ():
+        for path in module_paths(system):
+            file = path if path.suffix == ".nix" else path / "default.nix"
+            if path.with_suffix("").name in names and file in repository.paths():
+                return file
+    return None
+
+
+def fetched_sops_nix(content: bytes) -> Iterator[str]:
+    """Yield how a module imports sops-nix, where another module can say the same.
+
+    A channel or a tree that is fetched there and then, with nothing but `builtins` in it.
+    """
+    try:
+        elements = imported_expressions(content) if names_sops_nix(content) else ()
+    except NixSyntaxError:
+        return
+    for element in elements:
+        if _SOPS_MODULE.search(element.encode()) and _SELF_CONTAINED.match(element):
+            yield element
+
+
 def enables_openssh(repository: Repository, host: Host) -> bool:
     """Tell whether the host's configuration says that sshd, and so its host key, is there."""
-    source = repository.sources.find(host.configuration)
+    source = _configuration_of(repository, host)
     try:
         return source is not None and binds_true(source.content, "services.openssh.enable")
     except NixSyntaxError:
         return False
+
+
+def _configuration_of(repository: Repository, host: Host) -> Source | None:
+    path = own_configuration(repository, host)
+    return None if path is None else repository.sources.find(path)
 
 
 def imports_wiring(repository: Repository, host: Host, wiring: PurePosixPath) -> bool:
@@ -104,7 +167,7 @@ def _written_by_people(
     repository: Repository, host: Host, paths: set[PurePosixPath]
 ) -> tuple[Source, ...]:
     wiring = repository.fleet.layout.wiring(host.name, host.directory)
-    found = (repository.sources.find(path) for path in sorted(paths - {wiring}))
+    found = (repository.sources.glance(path) for path in sorted(paths - {wiring}))
     return tuple(source for source in found if source is not None and not is_ours(source.content))
 
 
@@ -145,12 +208,16 @@ def _imports(module: Source, wiring: PurePosixPath) -> bool:
 
 
 def _is_in_system(repository: Repository, host: Host, wiring: PurePosixPath) -> bool:
-    flake = repository.sources.find(FLAKE)
-    if flake is None or wiring.name.encode() not in flake.content:
+    if own_configuration(repository, host) is not None and not _spells(repository, wiring):
         return False
     try:
-        systems = find_systems(flake.content)
+        flake = read_flake(repository)
     except NixSyntaxError:
         return False
-    modules = (system.modules for system in systems if system.attribute == host.attribute)
-    return any(wiring == PurePosixPath(path) for paths in modules for path in paths)
+    systems = systems_of(flake, host) if flake else ()
+    return any(wiring in module_paths(system) for system in systems)
+
+
+def _spells(repository: Repository, wiring: PurePosixPath) -> bool:
+    flake = repository.sources.find(FLAKE)
+    return flake is not None and wiring.name.encode() in flake.content

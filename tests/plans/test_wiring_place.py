@@ -217,3 +217,62 @@ def test_a_host_without_flake_gets_the_line_to_paste(
     plan = bring(repository(tmp_path, files))
     assert plan.notes == notes
     assert "flake.nix" not in contents(plan)
+
+
+@pytest.mark.parametrize(
+    ("files", "module"),
+    [
+        pytest.param(
+            {"npins/sources.json": b'{ "pins": { "sops-nix": { } }, "version": 5 }'},
+            '((import ../../npins).sops-nix + "/modules/sops")',
+            id="npins",
+        ),
+        pytest.param(
+            {"nix/sources.json": b'{ "sops-nix": { } }', "nix/sources.nix": b"{ }"},
+            '((import ../../nix/sources.nix).sops-nix + "/modules/sops")',
+            id="niv",
+        ),
+        pytest.param(
+            {
+                "nixsecrets.yaml": b"version: 1\nhosts:\n  hq: {}\n  vm: {}\n",
+                "systems/vm/configuration.nix": b"{ imports = [ <sops-nix/modules/sops> ]; }",
+            },
+            "<sops-nix/modules/sops>",
+            id="the channel of another host",
+        ),
+        pytest.param(
+            {
+                "nixsecrets.yaml": b"version: 1\nhosts:\n  hq: {}\n  vm: {}\n",
+                "systems/vm/configuration.nix": b'{ imports = [ "${fetchTarball { url = "u";'
+                b' sha256 = "h"; }}/modules/sops" ]; }',
+            },
+            '"${fetchTarball { url = "u"; sha256 = "h"; }}/modules/sops"',
+            id="the tree that another host fetches",
+        ),
+    ],
+)
+def test_a_host_without_flake_gets_the_sops_nix_that_is_pinned(
+    tmp_path: Path, files: dict[str, bytes], module: str
+) -> None:
+    plan = bring(repository(tmp_path, {**one_host(host="{}"), **files}), "hq")
+    after = contents(plan)[HQ]
+    assert_parses(after.encode())
+    assert after == CONFIGURATION.decode().replace(
+        "./hardware-configuration.nix ]",
+        f"./hardware-configuration.nix ./secrets.nix {module} ]",
+    )
+    assert plan.notes == ()
+
+
+def test_a_darwin_host_gets_what_its_module_has(tmp_path: Path) -> None:
+    secrets = "secrets: { shared: { a: { restart-units: [x.service], mode: '0440' } } }\n"
+    flake = b"""{
+      inputs.sops-nix.url = "github:Mic92/sops-nix";
+      outputs = { self, ... }@inputs: {
+        darwinConfigurations.nixhq = inputs.darwin.lib.darwinSystem { modules = [ ./x.nix ]; };
+      };
+    }"""
+    plan = bring(repository(tmp_path, {**one_host(secrets), "flake.nix": flake}))
+    assert "restartUnits" not in contents(plan)["systems/hq/secrets.nix"]
+    assert "./x.nix inputs.sops-nix.darwinModules.sops ]" in contents(plan)["flake.nix"]
+    assert plan.notes == ("shared:a: sops-nix's module of hq has no restart-units",)

@@ -37,7 +37,9 @@ WHOLE = Wiring(
             owner="nextcloud",
             group="nextcloud",
             mode="0400",
+            path="/etc/nextcloud-password",
             restart_units=("phpfpm-nextcloud.service",),
+            reload_units=("nginx.service",),
         ),
     ),
     consumers=(
@@ -71,7 +73,9 @@ def test_a_whole_wiring_is_as_a_person_would_have_written_it() -> None:
         owner = lib.mkDefault "nextcloud";
         group = lib.mkDefault "nextcloud";
         mode = lib.mkDefault "0400";
+        path = lib.mkDefault "/etc/nextcloud-password";
         restartUnits = [ "phpfpm-nextcloud.service" ];
+        reloadUnits = [ "nginx.service" ];
       };
     };
   };

@@ -1,0 +1,1 @@
+{ ... }: { flake.greeting = "hello"; }

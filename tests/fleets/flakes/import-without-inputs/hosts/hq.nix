@@ -1,0 +1,5 @@
+{ lib, specialArgs }:
+lib.nixosSystem {
+  inherit specialArgs;
+  modules = [ ../systems/hq/configuration.nix ];
+}

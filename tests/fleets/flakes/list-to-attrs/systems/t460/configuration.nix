@@ -1,0 +1,5 @@
+{ pkgs, ... }:
+{
+  imports = [ ];
+  networking.hostName = "t460";
+}
