@@ -5,7 +5,13 @@ from pathlib import PurePosixPath
 
 from fuzz.claims import claim
 from nixsecrets.errors import RepositoryError
-from nixsecrets.fleet import manifest_edit, policy_edit, policy_rules
+from nixsecrets.fleet import (
+    manifest_edit,
+    policy_anchor,
+    policy_leaving,
+    policy_renaming,
+    policy_rules,
+)
 from nixsecrets.fleet.address import Address, parse_argument
 from nixsecrets.fleet.layout import parse_path, parse_pattern
 from nixsecrets.fleet.manifest import parse_manifest
@@ -29,6 +35,7 @@ def policy(content: bytes) -> None:
     for rule in read.rules[:3]:
         for entry in rule.recipients[:2]:
             _leave(content, rule.place, entry.text)
+            _replace(content, entry.text)
 
 
 def manifest(content: bytes) -> None:
@@ -76,7 +83,7 @@ def nix(content: bytes) -> None:
 
 def _add_anchor(content: bytes, read: Policy) -> None:
     try:
-        after = policy_edit.add_anchor(content, "newcomer", _RECIPIENT)
+        after = policy_anchor.add_anchor(content, "newcomer", _RECIPIENT)
     except RepositoryError:
         return
     again = parse_policy(after)
@@ -103,7 +110,7 @@ def _add_rule(content: bytes, read: Policy) -> None:
 
 def _leave(content: bytes, index: int, text: str) -> None:
     try:
-        after = policy_edit.remove_from_rule(content, index, text)
+        after = policy_leaving.remove_from_rule(content, index, text)
     except RepositoryError:
         return
     left = {entry.text for entry in parse_policy(after).rules[index].recipients}
@@ -117,3 +124,12 @@ def _option_path(text: str) -> None:
         return
     spelled = render.render_option_path(text)
     claim("an option path reads back", holds=render.parse_option_path(spelled) == components)
+
+
+def _replace(content: bytes, text: str) -> None:
+    try:
+        after = policy_renaming.replace_recipient(content, text, _RECIPIENT)
+    except RepositoryError:
+        return
+    named = {entry.text for rule in parse_policy(after).rules for entry in rule.recipients}
+    claim("who was replaced is gone", holds=text == _RECIPIENT or text not in named)

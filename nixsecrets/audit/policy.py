@@ -10,8 +10,16 @@ from nixsecrets.audit.survey import Survey
 from nixsecrets.audit.wording import at, listed, spoken
 from nixsecrets.errors import NixsecretsError
 from nixsecrets.fleet import policy_edit
-from nixsecrets.fleet.access import ManagedDocument, Reader, names_of, recipients_of
-from nixsecrets.fleet.model import Fleet, Host
+from nixsecrets.fleet.access import (
+    ManagedDocument,
+    Reader,
+    anchor_of,
+    key_file_of,
+    names_of,
+    recipients_of,
+    spoken_name,
+)
+from nixsecrets.fleet.model import Deliver, Host, InGroup
 from nixsecrets.fleet.policy import Policy, Rule
 from nixsecrets.plans import policy
 from nixsecrets.plans.draft import Draft
@@ -35,28 +43,22 @@ def findings(found: Survey) -> Iterator[Finding]:
 def _differing_anchors(found: Survey, stated: Policy) -> Iterator[Finding]:
     """Yield the anchors that bear a reader's name and not what its key file says."""
     fleet = found.fleet
-    readers: tuple[Reader, ...] = (*fleet.people, *found.hosts)
+    users = (user for user in fleet.users if user.host in found.names)
+    readers: tuple[Reader, ...] = (*fleet.people, *found.hosts, *users)
     for reader in readers:
         own = {recipient.text for recipient in recipients_of(reader)}
         anchor = stated.anchor(_anchor_name(reader))
         if anchor is not None and own and canonical_text(anchor.text) not in own:
-            file = _key_file(fleet, reader)
-            words = f"the anchor &{anchor.name} is not what {file} says {reader.name} is"
+            file = key_file_of(fleet, reader)
+            name = spoken_name(reader)
+            words = f"the anchor &{anchor.name} is not what {file} says {name} is"
             place = at(fleet.layout.policy, anchor.line)
             remedy = f"write {min(own)} behind the anchor, or restore {file} from git"
             yield Finding("policy/anchor-differs", Severity.ERROR, place, words, remedy)
 
 
 def _anchor_name(reader: Reader) -> str:
-    return policy_edit.spell_anchor(reader.anchor if isinstance(reader, Host) else reader.name)
-
-
-def _key_file(fleet: Fleet, reader: Reader) -> PurePosixPath:
-    match reader:
-        case Host():
-            return fleet.layout.host_key(reader.name)
-        case _:
-            return fleet.layout.person_key(reader.name)
+    return policy_edit.spell_anchor(anchor_of(reader))
 
 
 def _behind(found: Survey, stated: Policy) -> Iterator[Finding]:
@@ -75,6 +77,13 @@ def _behind(found: Survey, stated: Policy) -> Iterator[Finding]:
         yield Finding("policy/other-rule", Severity.WARNING, str(path), warning)
 
 
+def _is_wanted(found: Survey, document: ManagedDocument) -> bool:
+    """Say whether a document is there or anything is to stand in it, or somebody made its group."""
+    is_meant = document.path in found.documents or document.scope in found.declared
+    is_all = found.fleet.manifest.deliver is Deliver.ALL
+    return is_meant or is_all or isinstance(document.scope, InGroup)
+
+
 def _lag(
     found: Survey, document: ManagedDocument, stated: Policy, wanted: Policy
 ) -> Iterator[Finding]:
@@ -89,7 +98,9 @@ def _lag(
         alone = f" alone: {spoken(before)} governs it" if before else ""
         words = f"there is no rule for {path}{alone}"
         place = str(fleet.layout.policy)
-        yield Finding("policy/behind", Severity.ERROR, place, words, "nixsecrets rekey")
+        is_error = before is not None or _is_wanted(found, document)
+        severity = Severity.ERROR if is_error else Severity.WARNING
+        yield Finding("policy/behind", severity, place, words, "nixsecrets rekey")
         return
     place = at(fleet.layout.policy, before.line)
     missing = [text for text in _texts(after) if text not in _texts(before)]

@@ -13,15 +13,15 @@ from nixsecrets.plans.policy import is_catch_all
 _MATCH_ALL = frozenset({"", ".*", "^.*", ".*$", "^.*$", "(.*)"})
 # `/*`, and `{a,b}` that counts nothing and names no class (`\p{Greek}`): a shell's, not RE2's.
 _GLOB = re.compile(r"(?<!\\)/\*|(?<!\\[pPx])\{[^{}]*,[^{}]*[^0-9,{}][^{}]*\}|\{[^{}0-9,][^{},]*,")
-_UNREAD_NAME = PurePosixPath(".sops.yml")
+_UNREAD_NAME = ".sops.yml"
 
 
 def findings(found: Survey) -> Iterator[Finding]:
     path = found.fleet.layout.policy
-    if path.with_name(_UNREAD_NAME.name) in found.paths:
-        words = f"sops reads {path.name} only, and leaves this file aside"
-        place = str(path.with_name(_UNREAD_NAME.name))
-        yield Finding("policy/wrong-name", Severity.WARNING, place, words)
+    for unread in sorted(found.own_paths):
+        if unread.name == _UNREAD_NAME:
+            words = f"sops reads {path.name} only, and leaves this file aside"
+            yield Finding("policy/wrong-name", Severity.WARNING, str(unread), words)
     for warning in found.policy.warnings:
         place = at(path, warning.line)
         yield Finding("policy/unknown-field", Severity.WARNING, place, warning.words)

@@ -132,6 +132,11 @@ class Policy(_Stated):
         found = next((rule for rule in earlier if rule.matches(inside)), None)
         return found or next(iter(self.rules[exact : exact + 1]), None)
 
+    def has_own_rule(self, path: PurePosixPath) -> bool:
+        """Say whether a rule's expression is `path`, escaped; an earlier one may govern it."""
+        inside = self.inside(path)
+        return inside is not None and str(inside) in self._apart[0]
+
     def inside(self, path: PurePosixPath) -> PurePosixPath | None:
         """Return `path` relative to the policy's folder; None: it lies outside."""
         if not self.folder.parts:

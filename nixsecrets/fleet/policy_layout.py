@@ -117,40 +117,40 @@ def _names_of(mapping: MappingNode) -> tuple[str, ...]:
 
 
 def rule_lines(
-    layout: RuleLayout, pattern_text: str, anchors: tuple[tuple[str, tuple[str, ...]], ...]
+    layout: RuleLayout, pattern_text: str, recipients: tuple[tuple[str, tuple[str, ...]], ...]
 ) -> tuple[str, ...]:
     """Return the lines of a rule.
 
     Args:
         layout: how they are written.
         pattern_text: the regular expression.
-        anchors: the names under each kind of recipient.
+        recipients: the aliases and spelled texts under each kind.
     """
-    ordered = sorted(anchors, key=lambda pair: (*layout.kinds, pair[0]).index(pair[0]))
+    ordered = sorted(recipients, key=lambda pair: (*layout.kinds, pair[0]).index(pair[0]))
     indent = " " * (layout.rule.column + layout.rule.width)
     pattern = [f"{indent}path_regex: {spell(pattern_text, layout.quote)}"]
-    recipients = _recipient_lines(layout, indent, ordered)
-    lines = pattern + recipients if layout.pattern_first else recipients + pattern
+    named = _recipient_lines(layout, indent, ordered)
+    lines = pattern + named if layout.pattern_first else named + pattern
     return (layout.rule.line(lines[0].lstrip()), *lines[1:])
 
 
 def _recipient_lines(
-    layout: RuleLayout, indent: str, anchors: list[tuple[str, tuple[str, ...]]]
+    layout: RuleLayout, indent: str, recipients: list[tuple[str, tuple[str, ...]]]
 ) -> list[str]:
-    if layout.shape is Shape.ALIAS and all(len(names) == 1 for _, names in anchors):
-        return [f"{indent}{kind}: *{names[0]}" for kind, names in anchors]
+    if layout.shape is Shape.ALIAS and all(len(words) == 1 for _, words in recipients):
+        return [f"{indent}{kind}: {words[0]}" for kind, words in recipients]
     if layout.shape is Shape.LIST:
-        return _list_lines(layout.entry, indent, anchors)
+        return _list_lines(layout.entry, indent, recipients)
     fields = " " * (layout.group.column + layout.group.width)
-    lines = _list_lines(layout.entry, fields, anchors)
+    lines = _list_lines(layout.entry, fields, recipients)
     return [f"{indent}key_groups:", layout.group.line(lines[0].lstrip()), *lines[1:]]
 
 
-def _list_lines(entry: Dash, indent: str, anchors: list[tuple[str, tuple[str, ...]]]) -> list[str]:
+def _list_lines(
+    entry: Dash, indent: str, recipients: list[tuple[str, tuple[str, ...]]]
+) -> list[str]:
     return [
-        line
-        for kind, names in anchors
-        for line in (f"{indent}{kind}:", *(entry.line(f"*{name}") for name in names))
+        line for kind, words in recipients for line in (f"{indent}{kind}:", *map(entry.line, words))
     ]
 
 
@@ -242,23 +242,12 @@ def insert_lines(text: str, offset: int, lines: tuple[str, ...]) -> Edit:
     """
     above = text[:offset]
     sample = above if "\n" in above else text
-    line_break = "\r\n" if sample.endswith("\r\n") or _first_break(sample) == "\r\n" else "\n"
+    line_break = "\r\n" if sample.endswith("\r\n") else line_break_of(sample)
     if above and not above.endswith("\n"):
         return Edit(offset, offset, "".join(line_break + line for line in lines))
     return Edit(offset, offset, "".join(line + line_break for line in lines))
 
 
-def _first_break(text: str) -> str:
+def line_break_of(text: str) -> str:
     end = text.find("\n")
     return "\r\n" if end > 0 and text[end - 1] == "\r" else "\n"
-
-
-def remove_line(text: str, item: Node) -> Edit | None:
-    """Take out the line that `item` has to itself, but for a comment; None where it has none."""
-    start, end = line_start(text, item.place.start), line_after(text, item)
-    behind = text[item.place.end : end].strip()
-    if text[start : item.place.start].strip() != "-" or (behind and not behind.startswith("#")):
-        return None
-    if not text[:end].endswith("\n"):
-        start = len(text[:start].removesuffix("\n").removesuffix("\r"))
-    return Edit(start, end, "")

@@ -39,6 +39,8 @@ _RULE_FIELDS = frozenset(
     }
 )
 _GROUP_FIELDS = frozenset({*GROUP_KINDS, "merge"})
+_SECTIONS = frozenset({"creation_rules", "destination_rules", "stores"})
+_MISSPELT = {name.replace("_", "").removesuffix("s"): name for name in _SECTIONS}
 _TRUE = frozenset({"true", "yes", "on", "y"})  # go-yaml, into a typed bool
 _DEEPEST_MERGE = 64
 
@@ -73,6 +75,7 @@ def read_policy(content: bytes) -> PolicyText:
         raise RepositoryError("not readable as YAML: not UTF-8", line=line) from None
     composition = compose(text)
     warnings: list[PolicyWarning] = []
+    _warn_of_misspelt(composition.root, warnings)
     rules = tuple(
         _rule(index, node, warnings) for index, node in enumerate(rule_nodes(composition))
     )
@@ -242,6 +245,17 @@ def _warn_of_unknown(
     for name, value in fields.items():
         if name not in known:
             words = f"sops knows no `{name}` in a {what} and leaves it aside"
+            warnings.append(PolicyWarning(value.place.line, words))
+
+
+def _warn_of_misspelt(root: Node | None, warnings: list[PolicyWarning]) -> None:
+    """Warn of a section that is hardly meant to be left aside: `creation-rules`, `CreationRule`."""
+    if root is None or is_null(root):
+        return
+    for name, value in fields_of(root).items():
+        letters = "".join(filter(str.isalpha, name)).lower().removesuffix("s")
+        if name not in _SECTIONS and letters in _MISSPELT:
+            words = f"sops knows no `{name}`, and leaves it aside: `{_MISSPELT[letters]}` is meant"
             warnings.append(PolicyWarning(value.place.line, words))
 
 

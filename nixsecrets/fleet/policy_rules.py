@@ -22,6 +22,7 @@ from nixsecrets.fleet.policy_layout import (
 )
 from nixsecrets.fleet.policy_nodes import Node, is_null
 from nixsecrets.fleet.policy_reading import GROUP_KINDS, PolicyText, read_policy, rule_nodes
+from nixsecrets.sops.rules import compile_pattern
 from nixsecrets.textedit import Edit, line_end, line_start
 
 _HEADER = (
@@ -56,6 +57,10 @@ def add_rules(
     """Do what `add_rule` does, at once for all paths and the anchors that read each."""
     before = read_policy(content)
     new = [_new_rule(before.policy, path, names, after_rule) for path, names in readers.items()]
+    return _with_rules(content, before, new)
+
+
+def _with_rules(content: bytes, before: PolicyText, new: Sequence["_NewRule"]) -> bytes:
     refusal = PolicyEditError(
         "the rules are not a list that a line can be added to",
         "\n".join(line for one in new for line in one.lines(default_layout(FIRST_DASH))),
@@ -65,6 +70,32 @@ def add_rules(
     for earlier, one in enumerate(sorted(new, key=lambda one: one.place)):
         rules.insert(one.place + earlier, Rule(one.place, one.pattern_text, (one.entries,)))
     return edited(content, edits, before.policy._replace(rules=tuple(rules)), refusal)
+
+
+def add_rule_like(
+    content: bytes, pattern_text: str, entries: tuple[RecipientEntry, ...], place: int
+) -> bytes:
+    """Return the policy with a rule written like the one above it.
+
+    Args:
+        content: the policy.
+        pattern_text: its expression.
+        entries: its recipients, by anchor or by text.
+        place: the index that it gets; a lower one where a rule above it matches every path.
+
+    Raises:
+        RepositoryError: RE2 refuses the expression, or an anchor is unknown.
+        PolicyEditError: there is no place that is surely right.
+    """
+    before = read_policy(content)
+    compile_pattern(pattern_text)
+    for entry in entries:
+        if entry.anchor is not None:
+            known_anchor(before.policy, entry.anchor)
+    catching = (rule.place for rule in before.policy.rules if rule.is_catch_all)
+    place = min(place, next(catching, len(before.policy.rules)))
+    new = _NewRule(pattern_text, entries, place, sibling=max(place - 1, 0))
+    return _with_rules(content, before, [new])
 
 
 def render_new(
@@ -78,7 +109,11 @@ def render_new(
     if rules:
         lines.append("creation_rules:")
     for path, names in rules:
-        lines += rule_lines(default_layout(FIRST_DASH), exact_pattern(path), (("age", names),))
+        lines += rule_lines(
+            default_layout(FIRST_DASH),
+            exact_pattern(path),
+            (("age", tuple(f"*{name}" for name in names)),),
+        )
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -129,10 +164,11 @@ def _entry(policy: Policy, anchor: str) -> RecipientEntry:
 
 
 def _by_kind(entries: Iterable[RecipientEntry]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    names: dict[str, list[str]] = {}
+    words: dict[str, list[str]] = {}
     for entry in entries:
-        names.setdefault(entry.kind, []).append(entry.anchor or entry.text)
-    return tuple((kind, tuple(names[kind])) for kind in GROUP_KINDS if kind in names)
+        word = f"*{entry.anchor}" if entry.anchor else spell(entry.text, "")
+        words.setdefault(entry.kind, []).append(word)
+    return tuple((kind, tuple(words[kind])) for kind in GROUP_KINDS if kind in words)
 
 
 def _edit_of_list(text: str, nodes: tuple[Node, ...], place: int, lines: tuple[str, ...]) -> Edit:

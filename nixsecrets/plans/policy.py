@@ -2,31 +2,46 @@
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import PurePosixPath
 
 from nixsecrets.age.recipient import canonical_text
 from nixsecrets.errors import NixsecretsError, RepositoryError
-from nixsecrets.fleet import policy_edit, policy_rules
+from nixsecrets.fleet import policy_anchor, policy_joining, policy_leaving, policy_rules
 from nixsecrets.fleet.access import (
     ManagedDocument,
-    Reader,
     managed_documents,
     names_of,
+    possible_documents,
     recipients_of,
+    spoken_name,
 )
 from nixsecrets.fleet.layout import MANIFEST
-from nixsecrets.fleet.model import Fleet, Host, OnHost
+from nixsecrets.fleet.model import Fleet, OnHost
 from nixsecrets.fleet.policy import Policy, RecipientEntry, Rule, exact_pattern
 from nixsecrets.fleet.policy_reading import parse_policy
 from nixsecrets.plans.draft import Draft
+from nixsecrets.plans.policy_names import anchor_names, changed
+from nixsecrets.plans.policy_readers import add_like, join, remove, rename, replace, respell
+
+__all__ = [
+    "add_like",
+    "bring",
+    "bring_rule_of",
+    "is_catch_all",
+    "join",
+    "managed_rule",
+    "remove",
+    "rename",
+    "replace",
+    "respell",
+]
 
 
 def bring(draft: Draft) -> Draft:
     """Return the draft with every managed rule naming exactly its readers.
 
-    The people's rules are left alone; where one governs a managed path, a warning says so.
-    Without a manifest all rules are the people's.
+    The people's rules are left alone; where one governs a managed document that is there and does
+    not name all its readers, a warning says so. Without a manifest all rules are the people's.
 
     Raises:
         RepositoryError: an anchor holds another recipient than the key file, a document lies
@@ -37,9 +52,15 @@ def bring(draft: Draft) -> Draft:
 
 
 def bring_rule_of(draft: Draft, path: PurePosixPath) -> Draft:
-    """Return the draft with the rule of one managed document; otherwise as `bring`."""
-    every = managed_documents(draft.fleet)
-    return _bring(draft, tuple(document for document in every if document.path == path))
+    """Return the draft with the rule of one managed document, also one to come; else as `bring`.
+
+    A document to come gets a rule of its own, in front of a rule of the people's that would open
+    it to another host, or close it to one of its readers.
+    """
+    every = possible_documents(draft.fleet)
+    documents = tuple(document for document in every if document.path == path)
+    is_to_come = draft.repository.sources.find(path) is None
+    return _bring(draft, documents, frozenset(documents if is_to_come else ()))
 
 
 def managed_rule(fleet: Fleet, path: PurePosixPath) -> Rule | None:
@@ -78,14 +99,18 @@ class _Edition:
         return _Edition(content, (*self.why, *why))
 
 
-def _bring(draft: Draft, documents: tuple[ManagedDocument, ...]) -> Draft:
+def _bring(
+    draft: Draft,
+    documents: tuple[ManagedDocument, ...],
+    to_come: Container[ManagedDocument] = (),
+) -> Draft:
     fleet = draft.fleet
     if not documents:
         return draft
     if fleet.policy is None:
         return _make(draft)
     try:
-        names = _anchor_names(fleet)
+        names = anchor_names(fleet)
     except NixsecretsError as error:
         raise error.within(fleet.layout.policy) from None
     own, lacking = [], []
@@ -95,7 +120,9 @@ def _bring(draft: Draft, documents: tuple[ManagedDocument, ...]) -> Draft:
             own.append(task)
         elif rule is None or is_catch_all(rule):
             lacking.append(task)
-        else:
+        elif task.document in to_come and _means_others(fleet, task.document, rule):
+            lacking.append(task)
+        elif draft.repository.sources.find(task.document.path) is not None:
             draft = _warn_of_foreign_rule(draft, task.document, rule)
     before = _Edition(draft.repository.sources.read(fleet.layout.policy).content)
     try:
@@ -104,18 +131,18 @@ def _bring(draft: Draft, documents: tuple[ManagedDocument, ...]) -> Draft:
         edition = _with_readers(edition, fleet, own)
     except NixsecretsError as error:
         raise error.within(fleet.layout.policy) from None
-    return draft.changed(fleet.layout.policy, edition.content, *edition.why)
+    return changed(draft, edition.content, *edition.why)
 
 
 def _make(draft: Draft) -> Draft:
     fleet = draft.fleet
-    names = _anchor_names(fleet)
+    names = anchor_names(fleet)
     tasks = _tasks(fleet, managed_documents(fleet), names)
     content = policy_rules.render_new(
         tuple((name, text) for text, name in names.items()),
         tuple((task.inside, task.anchors) for task in tasks if task.anchors),
     )
-    return draft.changed(fleet.layout.policy, content, "new policy")
+    return changed(draft, content, "new policy")
 
 
 def _tasks(
@@ -136,73 +163,25 @@ def _tasks(
     return tasks
 
 
-def _anchor_names(fleet: Fleet) -> Mapping[str, str]:
-    """Return the anchor that stands, or is to stand, for each reader's recipient, by its text.
-
-    A new anchor bears a host's `anchor` or a person's name, a person's further ones a number too.
-
-    Raises:
-        RepositoryError: an anchor of that name stands for somebody else.
-    """
-    policy = fleet.policy or Policy()
-    everyone: tuple[Reader, ...] = (*fleet.people, *fleet.hosts)
-    taken = {anchor.name: canonical_text(anchor.text) for anchor in reversed(policy.anchors)}
-    known = {canonical_text(anchor.text): anchor.name for anchor in reversed(policy.anchors)}
-    usual = [_usual_anchor(reader) for reader in everyone if recipients_of(reader)]
-    names: dict[str, str] = {}
-    for reader in everyone:
-        texts = [recipient.text for recipient in recipients_of(reader)]
-        if texts:
-            _refuse_other_meaning(policy, reader, known, usual)
-        for text in texts:
-            if text not in names:
-                name = known.get(text) or _free_name(_usual_anchor(reader), text, taken, usual)
-                names[text] = name
-                taken.setdefault(name, text)
-    return names
-
-
-def _usual_anchor(reader: Reader) -> str:
-    return policy_edit.spell_anchor(reader.anchor if isinstance(reader, Host) else reader.name)
-
-
-def _free_name(usual: str, text: str, taken: Mapping[str, str], of_others: Sequence[str]) -> str:
-    """Return the usual name, or it with the first number that is nobody's."""
-    if taken.get(usual, text) == text:
-        return usual
-    numbered = (f"{usual}-{number}" for number in count(2))
-    return next(name for name in numbered if name not in taken and name not in of_others)
-
-
-def _refuse_other_meaning(
-    policy: Policy, reader: Reader, known: Container[str], usual: Sequence[str]
-) -> None:
-    name = _usual_anchor(reader)
-    texts = {recipient.text for recipient in recipients_of(reader)}
-    if usual.count(name) > 1:
-        if all(text in known for text in texts):
-            return
-        raise RepositoryError(
-            f"two of the fleet would both have the anchor &{name}",
-            hint=f"give one of the hosts another `anchor:` in {MANIFEST}",
-        )
-    present = policy.anchor(name)
-    if present is not None and canonical_text(present.text) not in texts:
-        raise RepositoryError(
-            f"the anchor &{name} holds another recipient than the key file of {reader.name}",
-            hint=f"the key file is what the name is: write {min(texts)} behind the anchor, "
-            "or restore the key file from git",
-            line=present.line,
-        )
-
-
-def _warn_of_foreign_rule(draft: Draft, document: ManagedDocument, rule: Rule) -> Draft:
+def _means_others(fleet: Fleet, document: ManagedDocument, rule: Rule) -> bool:
+    """Say whether a rule lets a host read that the document is not for, or leaves a reader out."""
     named = {canonical_text(entry.text) for entry in rule.recipients}
-    missing = [
-        reader.name
+    others = (host for host in fleet.hosts if host not in document.readers)
+    reads = any(one.text in named for host in others for one in recipients_of(host))
+    return reads or bool(_left_out(document, rule))
+
+
+def _left_out(document: ManagedDocument, rule: Rule) -> list[str]:
+    named = {canonical_text(entry.text) for entry in rule.recipients}
+    return [
+        spoken_name(reader)
         for reader in document.readers
         if not all(recipient.text in named for recipient in recipients_of(reader))
     ]
+
+
+def _warn_of_foreign_rule(draft: Draft, document: ManagedDocument, rule: Rule) -> Draft:
+    missing = _left_out(document, rule)
     if not missing:
         return draft
     return draft.warning(
@@ -218,13 +197,13 @@ def _with_anchors(
     present = {anchor.name for anchor in edition.policy.anchors}
     needed = {name for task in tasks for name in task.anchors} - present
     texts = {name: text for text, name in names.items() if name in needed}
-    for readers in (fleet.people, fleet.hosts):
+    for readers in (fleet.people, fleet.hosts, fleet.users):
         same = {names[one.text] for reader in readers for one in recipients_of(reader)}
         new = {name: text for name, text in texts.items() if name in same}
         if new:
             beside = [one.name for one in edition.policy.anchors if one.name in same]
             last = beside[-1] if beside else None
-            content = policy_edit.add_anchors(edition.content, new, last)
+            content = policy_anchor.add_anchors(edition.content, new, last)
             edition = edition.then(content, [f"+ anchor &{name}" for name in new])
             texts = {name: text for name, text in texts.items() if name not in new}
     return edition
@@ -255,8 +234,8 @@ def _with_readers(edition: _Edition, fleet: Fleet, tasks: Iterable[_Task]) -> _E
         path = task.document.path
         why += [f"{path}: + {name}" for name in new]
         why += [f"{path}: - {names_of(fleet, canonical_text(entry.text))}" for entry in gone]
-    content = policy_edit.add_to_rules(edition.content, joining)
-    return edition.then(policy_edit.remove_from_rules(content, leaving), why)
+    content = policy_joining.add_to_rules(edition.content, joining)
+    return edition.then(policy_leaving.remove_from_rules(content, leaving), why)
 
 
 def _spelled(entry: RecipientEntry, texts: Mapping[str, str]) -> str:

@@ -120,6 +120,13 @@ def test_an_anchor_that_no_rule_uses(place: Place) -> None:
     ]
 
 
+def test_a_policy_by_such_a_name_in_a_folder(place: Place) -> None:
+    place.write("vault/.sops.yml", "creation_rules: []\n")
+    assert [line.split(":")[0] for line in place.found()] == [
+        "warning policy/wrong-name vault/.sops.yml"
+    ]
+
+
 def test_a_policy_by_a_name_that_sops_does_not_read(place: Place) -> None:
     place.write(".sops.yml", "creation_rules: []\n")
     assert place.found() == [

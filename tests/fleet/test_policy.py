@@ -354,3 +354,13 @@ def test_exact_pattern_matches_its_path_alone(path: str, pattern: str) -> None:
     assert policy.rule_for(PurePosixPath(path)) is not None
     assert policy.rule_for(PurePosixPath(path + "x")) is None
     assert policy.rule_for(PurePosixPath("x", path)) is None
+
+
+@pytest.mark.parametrize("name", ["creation-rules", "creation_rule", "creationRules"])
+def test_a_misspelt_section_is_warned_of(name: str) -> None:
+    policy = parse_policy(f"{name}:\n  - age: age1x\nkeys: []\n".encode())
+
+    assert [warning.words for warning in policy.warnings] == [
+        f"sops knows no `{name}`, and leaves it aside: `creation_rules` is meant"
+    ]
+    assert policy.rules == ()

@@ -5,15 +5,15 @@ from pathlib import PurePosixPath
 import pytest
 
 from nixsecrets.errors import ExitStatus, RepositoryError
-from nixsecrets.fleet.policy_anchor import replace_anchor_value
+from nixsecrets.fleet.policy_anchor import add_anchor
 from nixsecrets.fleet.policy_edit import (
     PolicyEditError,
-    add_anchor,
-    add_to_rule,
-    remove_from_rule,
     spell_anchor,
 )
+from nixsecrets.fleet.policy_joining import add_to_rule
+from nixsecrets.fleet.policy_leaving import remove_from_rule, remove_recipients
 from nixsecrets.fleet.policy_reading import parse_policy
+from nixsecrets.fleet.policy_renaming import rename_anchor, replace_recipient
 from nixsecrets.fleet.policy_rules import add_rule, render_new
 
 FLEET = b"""\
@@ -228,20 +228,68 @@ def test_an_unknown_anchor_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        pytest.param("age: *b", "age:\n      - *b\n      - *a", id="alias"),
+        pytest.param("age: *b # b", "age:\n      - *b # b\n      - *a", id="alias with comment"),
+        pytest.param("age: 'age1x,age1y'", "age: 'age1x,age1y,age1a'", id="comma text"),
+        pytest.param("age: age1x, age1y # z", "age: age1x, age1y, age1a # z", id="plain text"),
+        pytest.param(
+            "age: >-\n      age1x,\n      age1y",
+            "age: >-\n      age1x,\n      age1y,\n      age1a",
+            id="folded text",
+        ),
+        pytest.param("age: [age1x]", "age: [age1x, *a]", id="brackets"),
+        pytest.param(
+            "age: [\n      'age1x',\n      'age1y'\n    ]",
+            "age: [\n      'age1x',\n      'age1y',\n      *a\n    ]",
+            id="brackets on several lines",
+        ),
+        pytest.param("age:", "age:\n      - *a", id="null"),
+        pytest.param("{age: *b}", "{age: [*b, *a]}", id="alias in braces"),
+        pytest.param("pgp: X", "pgp: X\n    age:\n      - *a", id="flat, no age"),
+        pytest.param(
+            "key_groups:\n    - pgp:\n      - X",
+            "key_groups:\n    - pgp:\n      - X\n      age:\n      - *a",
+            id="no list of age",
+        ),
+    ],
+)
+def test_a_recipient_joins_a_rule_of_any_shape(rule: str, expected: str) -> None:
+    head = "keys:\n  - &a age1a\n  - &b age1b\ncreation_rules:\n  - "
+
+    after = add_to_rule(f"{head}{rule}\n".encode(), 0, "a")
+
+    assert after.decode() == f"{head}{expected}\n"
+
+
+@pytest.mark.parametrize(
+    ("rule", "line"),
+    [
+        pytest.param("age: *list", "&list [age1l, *a]", id="list by alias"),
+        pytest.param("key_groups:\n    - *group", "&group {age: [age1g, *a]}", id="group by alias"),
+    ],
+)
+def test_a_list_that_stands_elsewhere_is_added_to_there(rule: str, line: str) -> None:
+    content = (
+        "keys:\n  - &a age1a\n  - &list [age1l]\n  - &group {age: [age1g]}\n"
+        f"creation_rules:\n  - {rule}\n"
+    ).encode()
+
+    assert f"  - {line}\n" in add_to_rule(content, 0, "a").decode()
+
+
+@pytest.mark.parametrize(
     "rule",
     [
-        pytest.param("age: *b", id="alias"),
-        pytest.param("age: 'age1x,age1y'", id="comma text"),
-        pytest.param("age: [age1x]", id="flow list"),
-        pytest.param("age: *list", id="list by alias"),
-        pytest.param("age:", id="null"),
-        pytest.param("key_groups:\n    - pgp:\n      - X", id="no list of age"),
-        pytest.param("key_groups:\n    - *group", id="group by alias"),
+        pytest.param("age: []", id="empty list"),
         pytest.param(
             "key_groups:\n    - age:\n      - age1x\n    - age:\n      - age1y", id="two groups"
         ),
         pytest.param("age:\n    -\n      age1x", id="dash on another line"),
         pytest.param("age: &own\n    - age1x\n  - age: *own", id="list that another rule reads"),
+        pytest.param("age: *list\n  - age: *list", id="list that two rules read"),
+        pytest.param("age: &x age1x\n  - age: *x", id="text that another rule reads"),
     ],
 )
 def test_a_rule_without_a_list_of_its_own_is_left_to_people(rule: str) -> None:
@@ -301,20 +349,54 @@ def test_taking_out_what_is_not_there_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        pytest.param("age: 'age1a,age1b'", "age: 'age1b'", id="comma text"),
+        pytest.param("age: age1b, age1a # c", "age: age1b # c", id="last of a comma text"),
+        pytest.param(
+            "age: >-\n      age1b,\n      age1a,\n      age1c",
+            "age: >-\n      age1b,\n      age1c",
+            id="folded text",
+        ),
+        pytest.param("age: [*a, age1b]", "age: [age1b]", id="brackets"),
+        pytest.param("age: [age1b, *a , 'age1c']", "age: [age1b , 'age1c']", id="between brackets"),
+        pytest.param(
+            "age:\n    - age1b\n    - 'age1b,age1a'",
+            "age:\n    - age1b\n    - 'age1b'",
+            id="comma text in a list",
+        ),
+        pytest.param(
+            "key_groups:\n    - merge: [{age: [*a]}]\n      age:\n      - age1b",
+            "key_groups:\n    - age:\n      - age1b",
+            id="merged in",
+        ),
+        pytest.param(
+            "key_groups:\n    - pgp:\n      - X\n      age:\n      - *a",
+            "key_groups:\n    - pgp:\n      - X",
+            id="the last of its kind",
+        ),
+        pytest.param(
+            "key_groups:\n    - age:\n      - *a\n      pgp:\n      - X",
+            "key_groups:\n    - pgp:\n      - X",
+            id="the last of its kind, behind the dash",
+        ),
+    ],
+)
+def test_a_recipient_leaves_a_rule_of_any_shape(rule: str, expected: str) -> None:
+    head = "keys:\n  - &a age1a\ncreation_rules:\n  - "
+
+    after = remove_from_rule(f"{head}{rule}\n".encode(), 0, "a")
+
+    assert after.decode() == f"{head}{expected}\n"
+
+
+@pytest.mark.parametrize(
     ("rule", "who"),
     [
         pytest.param("age:\n    - *a", "a", id="the last one"),
         pytest.param("age: *a", "a", id="alias"),
-        pytest.param("age: 'age1a,age1b'", "a", id="comma text"),
-        pytest.param("age: [*a, age1b]", "a", id="flow list"),
-        pytest.param("age:\n    - age1b\n    - 'age1b,age1a'", "a", id="comma text in a list"),
         pytest.param(
             "age:\n    - &x age1x\n    - *a\n  - age: *x", "x", id="anchor named elsewhere"
-        ),
-        pytest.param(
-            "key_groups:\n    - merge: [{age: [*a]}]\n      age:\n      - age1b",
-            "a",
-            id="merged in",
         ),
     ],
 )
@@ -327,47 +409,15 @@ def test_what_whole_lines_cannot_take_out_is_refused(rule: str, who: str) -> Non
     assert caught.value.hint == f"take out by hand: *{who}"
 
 
-@pytest.mark.parametrize(
-    ("spelled", "expected"),
-    [
-        pytest.param("age1a", "age1new", id="plain"),
-        pytest.param("  age1a   # note", "  age1new   # note", id="comment kept"),
-        pytest.param("'age1a'", "'age1new'", id="single quotes"),
-        pytest.param('"age1a"', '"age1new"', id="double quotes"),
-    ],
-)
-def test_an_anchor_gets_another_value(spelled: str, expected: str) -> None:
-    template = "keys:\n  - &a {}\ncreation_rules:\n  - age: *a\n"
-
-    after = replace_anchor_value(template.format(spelled).encode(), "a", "age1new")
-
-    assert after.decode() == template.format(expected)
-
-
-def test_a_value_that_is_there_stays() -> None:
-    assert replace_anchor_value(FLEET, "hq", "age1hq") == FLEET
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        pytest.param(b"x:\n  - &a age1a\n  - &a age1b\n", id="defined twice"),
-        pytest.param(b"x:\n  - &a\n    age1a\n", id="on two lines"),
-        pytest.param(b"x:\n  - &a >-\n    age1a\n", id="folded"),
-    ],
-)
-def test_an_anchor_not_defined_once_on_one_line_is_refused(content: bytes) -> None:
-    with pytest.raises(PolicyEditError):
-        replace_anchor_value(content, "a", "age1new")
-
-
 EDITS: dict[str, Callable[[bytes], bytes]] = {
     "add_anchor": lambda content: add_anchor(content, "new", "age1new"),
     "add_to_rule": lambda content: add_to_rule(content, 0, "hq2"),
     "add_to_rule at the end": lambda content: add_to_rule(content, 1, "hq2"),
     "remove_from_rule": lambda content: remove_from_rule(content, 0, "hq"),
     "remove_from_rule at the end": lambda content: remove_from_rule(content, 1, "hq"),
-    "replace_anchor_value": lambda content: replace_anchor_value(content, "hq", "age1new"),
+    "replace_recipient": lambda content: replace_recipient(content, "age1hq", "age1new"),
+    "rename_anchor": lambda content: rename_anchor(content, "hq", "new"),
+    "remove_recipients": lambda content: remove_recipients(content, ["age1hq"]).content,
     "add_rule": lambda content: add_rule(content, PurePosixPath("q"), ("hq",), 0),
     "add_rule at the end": lambda content: add_rule(content, PurePosixPath("q"), ("hq",), None),
 }

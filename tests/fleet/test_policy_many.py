@@ -5,15 +5,12 @@ from pathlib import PurePosixPath
 import pytest
 
 from nixsecrets.fleet.policy import exact_pattern
+from nixsecrets.fleet.policy_anchor import add_anchor, add_anchors
 from nixsecrets.fleet.policy_edit import (
     PolicyEditError,
-    add_anchor,
-    add_anchors,
-    add_to_rule,
-    add_to_rules,
-    remove_from_rule,
-    remove_from_rules,
 )
+from nixsecrets.fleet.policy_joining import add_to_rule, add_to_rules
+from nixsecrets.fleet.policy_leaving import remove_from_rule, remove_from_rules
 from nixsecrets.fleet.policy_reading import parse_policy
 from nixsecrets.fleet.policy_rules import add_rule, add_rules
 
@@ -71,8 +68,9 @@ def test_nothing_to_do_leaves_every_byte() -> None:
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
 def test_the_rule_that_takes_no_line_is_named(order: tuple[int, ...]) -> None:
+    content = FLEET.replace(b"    age: *old", b"    age: []")
     with pytest.raises(PolicyEditError, match=r"rule \^c") as caught:
-        add_to_rules(FLEET, dict.fromkeys(order, ("hq",)))
+        add_to_rules(content, dict.fromkeys(order, ("hq",)))
     assert caught.value.line == 15
 
 
