@@ -55,16 +55,18 @@ class Export(NamedTuple):
     """A file outside the repository that holds a private half: written 0600, no journal, no backup.
 
     Args:
-        file: absolute path; its folder is made 0700 where it is missing.
+        file: absolute path; its folders are made 0700 where they are missing.
         content: what is written.
         what: what the file is, for the plan (`host key of t15g`).
         mode: permission bits.
+        passable: of its folders those that are made 0755, since an installer copies their modes.
     """
 
     file: Path
     content: Plaintext
     what: str
     mode: int = PRIVATE_MODE
+    passable: frozenset[Path] = frozenset()
 
 
 class FollowUp(NamedTuple):

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode, b64encode
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from nixsecrets.change import Source
 from nixsecrets.errors import RepositoryError
 
 _VERSION = 1
+_CONTENT = "\0"  # in no path and in no argument
 _TOKEN_SIGNS = frozenset("0123456789abcdef")
 
 
@@ -51,7 +53,9 @@ class Journal(NamedTuple):
 
 
 def render_journal(journal: Journal) -> bytes:
-    return json.dumps(
+    """Return a journal's text; the contents are not led through `json`, which copies them often."""
+    contents = (b64encode(entry.old.content) for entry in journal.entries if entry.old)
+    text = json.dumps(
         {
             "version": _VERSION,
             "intent": journal.intent,
@@ -60,14 +64,16 @@ def render_journal(journal: Journal) -> bytes:
                 {
                     "path": str(entry.path),
                     "after": entry.after,
-                    "old": entry.old and b64encode(entry.old.content).decode("ascii"),
+                    "old": entry.old and _CONTENT,
                     "mode": entry.old.mode if entry.old else 0,
                 }
                 for entry in journal.entries
             ],
             "directories": [str(path) for path in journal.directories],
         }
-    ).encode("ascii")
+    )
+    first, *others = text.encode("ascii").split(json.dumps(_CONTENT)[1:-1].encode("ascii"))
+    return b"".join((first, *chain.from_iterable(zip(contents, others, strict=True))))
 
 
 def parse_journal(content: bytes) -> Journal:

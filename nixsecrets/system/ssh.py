@@ -1,10 +1,9 @@
-"""Hosts over SSH, by OpenSSH's programs: public halves, what is known of them, one fixed script."""
+"""Hosts over SSH, by OpenSSH's programs: how they are reached, public halves, one fixed script."""
 
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from nixsecrets.errors import ProgramError, UsageError
@@ -13,7 +12,6 @@ from nixsecrets.system.process import Completed, failure, run
 _DEFAULT_PORT = 22
 _SCAN_TIMEOUT_S = 5
 _LAST_PORT = 65535
-_NOT_FOUND = 1
 # [USER@]HOST[:PORT] with HOST a name, an IPv4 or a bracketed IPv6 address, or a bare IPv6 address.
 _ADDRESS = re.compile(
     r"""(?: (?P<user> [A-Za-z0-9_.] [A-Za-z0-9_.+@-]* ) @ )?
@@ -23,7 +21,7 @@ _ADDRESS = re.compile(
             (?: : (?P<port> [0-9]{1,5} ) )? )""",
     re.ASCII | re.VERBOSE,
 )
-_KNOWN_HOSTS = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
+_UNSET = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +44,23 @@ class Address:
         return f"{self.user}@{self.host}" if self.user else self.host
 
 
-class Standing(Enum):
-    """What a line of known_hosts says of a public key (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
-
-    KNOWN = "known"
-    REVOKED = "revoked"
-
-
 @dataclass(frozen=True, slots=True)
-class KnownHost:
-    """A public key that known_hosts has for a host: `TYPE BASE64`, and what it says of it."""
+class Endpoint:
+    """A host as ssh would reach it, after the user's own configuration.
 
-    public: str
-    standing: Standing
+    Args:
+        host: the name or IP address that is connected to.
+        port: of its sshd.
+        name: what it is called in known_hosts: `host`, `[host]:port`, or its `HostKeyAlias`.
+        known_hosts: the files that vouch for it, the user's first; they may be missing.
+        proxied: it is reached over another host, or by a program.
+    """
+
+    host: str
+    port: int
+    name: str
+    known_hosts: tuple[Path, ...]
+    proxied: bool
 
 
 def validate_address(text: str) -> Address:
@@ -86,40 +88,66 @@ def options_from(environment: Mapping[str, str]) -> tuple[str, ...]:
         raise UsageError("a quote in NIX_SSHOPTS is left open") from None
 
 
-def scan(address: Address) -> tuple[str, ...]:
-    """Ask a host for its ssh-ed25519 public keys: `ssh-ed25519 BASE64`. Proves nothing about it.
+def resolve(address: Address, options: Sequence[str] = ()) -> Endpoint:
+    """Ask ssh itself how it would reach a host: aliases of the user's configuration hold.
+
+    Args:
+        address: of the host.
+        options: see `options_from`.
 
     Raises:
-        ProgramError: nobody answered, or only with keys of other types.
+        ProgramError: ssh cannot read its configuration.
     """
-    found = _scan(address, "ed25519")
-    if found:
-        return found
-    others = sorted({line.partition(" ")[0] for line in _scan(address, "rsa,ecdsa")})
-    if others:
-        raise ProgramError(
-            f"{address.host} has no ssh-ed25519 host key, only {', '.join(others)}",
-            hint="make one on the host with `ssh-keygen -A`, then scan again",
-        )
-    raise ProgramError(
-        f"no SSH server answered at {address.host}, port {address.port or _DEFAULT_PORT}",
-        hint="see that sshd runs there, or give the public key with `add-host NAME --key FILE`",
+    arguments = ("ssh", "-G", *options, *_port(address), "--", address.destination)
+    ended = run(arguments)
+    if ended.status != 0:
+        raise failure(arguments, ended)
+    lines = (line.partition(" ") for line in ended.stdout.decode("utf-8", "replace").splitlines())
+    says = {word: value for word, _, value in lines}
+    host, port = says.get("hostname", address.host), int(says.get("port", _DEFAULT_PORT))
+    name = host if port == _DEFAULT_PORT else f"[{host}]:{port}"
+    files = " ".join((says.get("userknownhostsfile", ""), says.get("globalknownhostsfile", "")))
+    return Endpoint(
+        host,
+        port,
+        _set(says.get("hostkeyalias")) or name,
+        tuple(Path(file).expanduser() for file in files.split() if _set(file)),
+        any(_set(says.get(word)) for word in ("proxyjump", "proxycommand")),
     )
 
 
-def known(address: Address, file: Path | None = None) -> tuple[KnownHost, ...]:
-    """Return what known_hosts says of a host; lines of certificate authorities say nothing here.
+def scan(address: Address, options: Sequence[str] = ()) -> tuple[str, ...]:
+    """Ask a host for its ssh-ed25519 public keys: `ssh-ed25519 BASE64`. Proves nothing about it.
 
     Args:
-        address: hashed names, patterns and `[host]:port` are matched by ssh-keygen.
-        file: None: the user's and the machine's known_hosts.
+        address: of the host.
+        options: see `options_from`; they count as far as they say where the host is.
+
+    Raises:
+        ProgramError: nobody answered, or only with keys of other types.
+        UsageError: ssh reaches it over another host, which ssh-keyscan cannot.
     """
-    files = [file] if file else [place.expanduser() for place in _KNOWN_HOSTS]
-    hosts: dict[KnownHost, None] = {}
-    for place in files:
-        if place.is_file():
-            hosts.update(dict.fromkeys(_known_in(place, address)))
-    return tuple(hosts)
+    endpoint = resolve(address, options)
+    if endpoint.proxied:
+        raise UsageError(
+            f"ssh reaches {address.host} over another host, and ssh-keyscan cannot",
+            hint=f'--key "$(ssh {address.destination} cat /etc/ssh/ssh_host_ed25519_key.pub)"',
+        )
+    found = _scan(endpoint, "ed25519")
+    if found:
+        return found
+    others = sorted({line.partition(" ")[0] for line in _scan(endpoint, "rsa,ecdsa")})
+    if others:
+        raise ProgramError(
+            f"{address.host} has no ssh-ed25519 host key, only {', '.join(others)}, which "
+            "sops-nix makes no age identity of",
+            hint="make one: `ssh-keygen -A` as root on it, and with NixOS an entry of type "
+            '"ed25519" in services.openssh.hostKeys; then scan again',
+        )
+    raise ProgramError(
+        f"no SSH server answered at {endpoint.host}, port {endpoint.port}",
+        hint="see that sshd runs there, or give the public key with `add-host NAME --key FILE`",
+    )
 
 
 def run_script(address: Address, script: str, options: Sequence[str] = ()) -> Completed:
@@ -130,40 +158,23 @@ def run_script(address: Address, script: str, options: Sequence[str] = ()) -> Co
         script: a constant of ours: no data is ever put inside.
         options: see `options_from`.
     """
-    port = ("-p", str(address.port)) if address.port else ()
-    arguments = ("ssh", *options, *port, "--", address.destination, "sh", "-s")
+    arguments = ("ssh", *options, *_port(address), "--", address.destination, "sh", "-s")
     return run(arguments, stdin=script.encode())
 
 
-def _scan(address: Address, types: str) -> tuple[str, ...]:
-    port = ("-p", str(address.port)) if address.port else ()
+def _scan(endpoint: Endpoint, types: str) -> tuple[str, ...]:
     timeout = ("-T", str(_SCAN_TIMEOUT_S))
-    ended = run(("ssh-keyscan", *timeout, "-t", types, *port, address.host))
-    answers = [host for line in _lines(ended) if (host := _parse_known(line.split()))]
-    return tuple(dict.fromkeys(answer.public for answer in answers))
+    port = ("-p", str(endpoint.port))
+    ended = run(("ssh-keyscan", *timeout, "-t", types, *port, "--", endpoint.host))
+    lines = ended.stdout.decode("utf-8", "replace").splitlines()
+    answers = (line.split() for line in lines if not line.startswith("#"))
+    return tuple(dict.fromkeys(" ".join(fields[1:3]) for fields in answers if len(fields) > 2))  # noqa: PLR2004  # HOST TYPE BASE64
 
 
-def _known_in(file: Path, address: Address) -> list[KnownHost]:
-    port = address.port or _DEFAULT_PORT
-    name = address.host if port == _DEFAULT_PORT else f"[{address.host}]:{port}"
-    arguments = ("ssh-keygen", "-F", name, "-f", str(file))
-    ended = run(arguments)
-    if ended.status == _NOT_FOUND:
-        return []
-    if ended.status != 0:
-        raise failure(arguments, ended)
-    return [host for line in _lines(ended) if (host := _parse_known(line.split()))]
+def _port(address: Address) -> tuple[str, ...]:
+    return ("-p", str(address.port)) if address.port else ()
 
 
-def _lines(ended: Completed) -> list[str]:
-    return ended.stdout.decode("utf-8", "replace").splitlines()
-
-
-def _parse_known(fields: list[str]) -> KnownHost | None:
-    match fields:
-        case ["@revoked", _, kind, public, *_]:
-            return KnownHost(f"{kind} {public}", Standing.REVOKED)
-        case [first, kind, public, *_] if not first.startswith(("#", "@")):
-            return KnownHost(f"{kind} {public}", Standing.KNOWN)
-        case _:
-            return None
+def _set(value: str | None) -> str | None:
+    """Return what an option is set to; ssh spells one that is not set `none`."""
+    return None if value in (None, "", _UNSET) else value

@@ -28,6 +28,19 @@ def confirm(question: str, *, flag: str = "--yes") -> bool:
     return sys.stdin.readline().strip().lower() in _YES
 
 
+def ask(question: str, *, flag: str) -> str | None:
+    """Ask for a line, without the blanks around it; None: there will be none any more.
+
+    Raises:
+        UsageError: stdin is no terminal; `flag` would have answered.
+    """
+    _refuse_without_terminal(flag)
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    return line.strip() if line else None
+
+
 def ask_hidden_twice(prompt: str, *, flag: str = "--from-file") -> Plaintext:
     """Ask for a value without echo, and once more against typing errors.
 

@@ -327,6 +327,9 @@ def write_export(export: Export, made: list[Path]) -> None:
             with told(folder):
                 folder.mkdir(mode=0o700)
             made.append(folder)
+            if folder in export.passable:
+                with told(folder):
+                    folder.chmod(0o755)  # whatever the umask
     descriptor = create(export.file)
     made.append(export.file)
     fill(export.file, descriptor, export.content.reveal(), export.mode)
