@@ -12,6 +12,8 @@ from nixsecrets.change import FollowUp, Plan
 from nixsecrets.cli.app import App, in_color, tell
 from nixsecrets.cli.writing import WritingApp
 from nixsecrets.errors import ExitStatus, ProgramError, RepositoryError
+from nixsecrets.fleet.load import Sources, open_repository
+from nixsecrets.plans import lockout
 from nixsecrets.report import json, text
 from nixsecrets.system import git, process, terminal
 
@@ -42,12 +44,18 @@ def carry_out(app: WritingApp, plan: Plan, consent: Consent) -> None:
     """Take a plan from its showing to its end.
 
     Raises:
-        RepositoryError: git ignores a path of it; nothing was written.
+        RepositoryError: git ignores a path of it, or it locks somebody out; nothing was written.
         UsageError: nobody can be asked and `--yes` was not given.
         Exit: the user said no.
     """
     app.progress.clear()
     _refuse_ignored(app, plan)
+    lockout.refuse(
+        Sources(app.root),
+        plan,
+        lambda: app.identities.identities,
+        lambda: open_repository(app.root, app.paths),
+    )
     render = json.render_plan(plan) if consent.as_json else text.render_plan(plan, color=in_color())
     click.echo(render)
     if consent.dry_run or plan.empty:

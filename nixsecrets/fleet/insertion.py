@@ -23,12 +23,25 @@ _USUAL_STEP = 2
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """A mapping to be written."""
+    """A mapping to be written.
+
+    Args:
+        entries: in their order.
+        block: each of them takes a line of its own, unless what stands around is in braces.
+    """
 
     entries: "tuple[tuple[str, Value], ...]" = ()
+    block: bool = False
 
 
-Value: TypeAlias = str | tuple[str, ...] | Map
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A scalar that is no string: a number, true or false, as YAML spells it."""
+
+    text: str
+
+
+Value: TypeAlias = str | Typed | tuple[str, ...] | Map
 
 
 def spell_text(text: str) -> str:
@@ -43,6 +56,8 @@ def spell_flow(value: Value, pad: str = " ") -> str:
     match value:
         case str():
             return spell_text(value)
+        case Typed(text):
+            return text
         case tuple():
             return f"[{', '.join(map(spell_text, value))}]"
         case Map(()):
@@ -56,10 +71,13 @@ def spell_block(name: str, value: Value, indent: int, *, step: int | None) -> li
     """Return lines for an entry; with a `step` its value's own entries take lines below it."""
     lead = " " * indent + spell_text(name)
     if step and isinstance(value, Map) and value.entries:
-        below = " " * (indent + step)
-        inner = [f"{below}{spell_text(k)}: {spell_flow(v)}" for k, v in value.entries]
-        return [f"{lead}:", *inner]
+        inner = (spell_block(k, v, indent + step, step=_step_of(v, step)) for k, v in value.entries)
+        return [f"{lead}:", *(line for lines in inner for line in lines)]
     return [f"{lead}: {spell_flow(value)}"]
+
+
+def _step_of(value: Value, step: int) -> int | None:
+    return step if isinstance(value, Map) and value.block else None
 
 
 def add_entry(
@@ -86,7 +104,8 @@ def add_entry(
             return apply_edits(text, [Edit(start, end, f" {spell_flow(Map((entry,)))}")])
         case _:
             column = holder.name.at.column
-            lines = spell_block(*entry, column - 1 + draft.step, step=None)
+            step = _step_of(entry[1], draft.step)
+            lines = spell_block(*entry, column - 1 + draft.step, step=step)
             gone = Edit(*_null(text, holder), "")
             return apply_edits(text, [gone, draft.below(holder.name.at.end, lines, column)])
 
@@ -147,7 +166,7 @@ class _Draft:
         lines = spell_block(name, value, self.root.at.column - 1, step=self.step)
         blank = [""] if len(self.root.entries) == 1 or self.spaced(self.root) else []
         place = (earlier or self.root.entries)[-1]
-        return [self.below(_end_of(self.text, place), [*blank, *lines], self.root.at.column)]
+        return [self.below(end_of(self.text, place), [*blank, *lines], self.root.at.column)]
 
     def into_mapping(self, mapping: Mapping, entry: tuple[str, Value]) -> list[Edit]:
         name, value = entry
@@ -156,12 +175,12 @@ class _Draft:
             return self.into_flow(mapping, mapping.entries, piece)
         last = mapping.entries[-1]
         beside = last.value if isinstance(last.value, Mapping) else None
-        step = self.step if beside and not beside.flow else None
+        step = self.step if beside and not beside.flow else _step_of(value, self.step)
         if beside and beside.entries and not beside.flow:
             step = beside.entries[0].name.at.column - last.name.at.column
         lines = spell_block(name, value, last.name.at.column - 1, step=step)
         blank = [""] if self.spaced(mapping) else []
-        return [self.below(_end_of(self.text, last), [*blank, *lines], last.name.at.column)]
+        return [self.below(end_of(self.text, last), [*blank, *lines], last.name.at.column)]
 
     def into_flow(
         self, node: Mapping | Sequence, inside: Listed[Entry | Node], piece: str
@@ -173,7 +192,7 @@ class _Draft:
             return [Edit(at, at, f"{pad}{piece}{pad if self.text[at] == '}' else ''}")]
         last = inside[-1]
         start = (last.name if isinstance(last, Entry) else last).at.start
-        end = _end_of(self.text, last)
+        end = end_of(self.text, last)
         comma = _COMMA.match(self.text, end)
         after = comma.end() if comma else end
         indent = self.text[line_start(self.text, start) : start]
@@ -197,7 +216,7 @@ class _Draft:
         if len(mapping.entries) == 1:
             return False
         before, last = mapping.entries[-2:]
-        between = self.text[_end_of(self.text, before) : last.name.at.start]
+        between = self.text[end_of(self.text, before) : last.name.at.start]
         return any(not line.strip() for line in between.split("\n")[1:-1])
 
     def below(self, offset: int, lines: list[str], column: int) -> Edit:
@@ -230,7 +249,7 @@ def _null(text: str, entry: Entry) -> tuple[int, int]:
     return colon, max(colon, entry.value.at.end)
 
 
-def _end_of(text: str, item: Entry | Node) -> int:
+def end_of(text: str, item: Entry | Node) -> int:
     """Return where an entry or item ends: the parser's block ends lie behind later comments."""
     if isinstance(item, Entry):
         written = item.value.at.end > item.value.at.start
@@ -243,7 +262,7 @@ def _end(text: str, node: Node) -> int:
         case Scalar(at=at):
             return at.start + len(text[at.start : at.end].rstrip())
         case Mapping((*_, last), flow=False):
-            return _end_of(text, last)
+            return end_of(text, last)
         case Sequence((*_, item), flow=False):
             return _end(text, item)
         case Mapping(at=at) | Sequence(at=at):

@@ -38,7 +38,7 @@ def add_host(content: bytes, name: HostName, settings: HostSettings) -> bytes:
         raise RepositoryError(f"the manifest has a host {name!r} already")
     home = before.layout.directory(name, lambda _path: False)
     expected = before._replace(hosts=(*before.hosts, Host.of(name, settings, home)))
-    return _with_entry(content, ("hosts",), (name, _spelled(settings)), expected)
+    return _with_entry(content, ("hosts",), (name, spelled_settings(settings)), expected)
 
 
 def add_to_host(content: bytes, name: HostName, settings: HostSettings) -> bytes:
@@ -50,7 +50,7 @@ def add_to_host(content: bytes, name: HostName, settings: HostSettings) -> bytes
     before = parse_manifest(content)
     text = decode(content)
     known = _entry_names(content, name)
-    for key, value in _spelled(settings).entries:
+    for key, value in spelled_settings(settings).entries:
         if key not in known:
             text = add_entry(text, ("hosts", name), (key, value), SECTIONS)
     home = Fleet(before).host(name).directory
@@ -58,22 +58,22 @@ def add_to_host(content: bytes, name: HostName, settings: HostSettings) -> bytes
     expected = before._replace(hosts=tuple(one for one in before.hosts if one.name != name))
     rest = after._replace(hosts=tuple(one for one in after.hosts if one.name != name))
     wanted = Host.of(name, settings, settings.directory or home)
-    if rest != expected or not _says(Fleet(after).host(name), wanted, settings):
+    if _lasting(rest) != _lasting(expected) or not _says(Fleet(after).host(name), wanted, settings):
         raise RepositoryError(
             f"the manifest says something else of {name}, or is written in a way that takes no "
             "insertion",
-            hint=f"under `hosts.{name}` write `{spell_flow(_spelled(settings))}` by hand",
+            hint=f"under `hosts.{name}` write `{spell_flow(spelled_settings(settings))}` by hand",
         )
     return text.encode()
 
 
-def add_person(content: bytes, name: PersonName) -> bytes:
-    """Return the manifest with one more admin, the last; errors as of `add_host`."""
+def add_person(content: bytes, name: PersonName, role: Role = Role.ADMIN) -> bytes:
+    """Return the manifest with one more person, the last; errors as of `add_host`."""
     before = parse_manifest(content)
     if name in {person.name for person in before.people}:
         raise RepositoryError(f"the manifest has a person {name!r} already")
-    expected = before._replace(people=(*before.people, Person(name)))
-    return _with_entry(content, ("people",), (name, Map((("role", Role.ADMIN.value),))), expected)
+    expected = before._replace(people=(*before.people, Person(name, role)))
+    return _with_entry(content, ("people",), (name, Map((("role", role.value),))), expected)
 
 
 def add_to_group(content: bytes, group: GroupName, host: HostName) -> bytes:
@@ -93,12 +93,12 @@ def add_to_group(content: bytes, group: GroupName, host: HostName) -> bytes:
     if not _has_hosts(content, group):
         return _with_entry(content, ("groups", group), ("hosts", (host,)), expected)
     path = ("groups", group, "hosts")
-    return _checked(add_item(decode(content), path, host), expected, path, host)
+    return checked(add_item(decode(content), path, host), expected, path, host)
 
 
 def render_new(
     layout: Layout,
-    people: tuple[PersonName, ...],
+    people: tuple[Person, ...],
     hosts: tuple[tuple[HostName, HostSettings], ...],
     deliver: Deliver,
 ) -> bytes:
@@ -107,8 +107,8 @@ def render_new(
     changed = tuple(one for one in layout.spelled() if one not in usual)
     sections = (
         ("layout", _host_patterns(layout) + changed),
-        ("people", tuple((name, Map((("role", Role.ADMIN.value),))) for name in people)),
-        ("hosts", tuple((name, _spelled(settings)) for name, settings in hosts)),
+        ("people", tuple((one.name, Map((("role", one.role.value),))) for one in people)),
+        ("hosts", tuple((name, spelled_settings(settings)) for name, settings in hosts)),
         ("wiring", (("deliver", deliver.value),)),
     )
     text = _HEAD
@@ -150,7 +150,8 @@ def _says(host: Host, wanted: Host, settings: HostSettings) -> bool:
     return all(said == asked for given, said, asked in pairs if given is not None)
 
 
-def _spelled(settings: HostSettings) -> Map:
+def spelled_settings(settings: HostSettings) -> Map:
+    """Return the entry of a host that says what `settings` do."""
     written: tuple[tuple[str, Value | None], ...] = (
         ("directory", str(settings.directory) if settings.directory else None),
         ("attribute", settings.attribute),
@@ -186,26 +187,54 @@ def _with_entry(
     content: bytes, path: tuple[str, ...], entry: tuple[str, Value], expected: Manifest
 ) -> bytes:
     text = add_entry(decode(content), path, entry, SECTIONS)
-    return _checked(text, expected, path, f"{entry[0]}: {spell_flow(entry[1])}")
+    return checked(text, expected, path, f"{entry[0]}: {spell_flow(entry[1])}")
 
 
-def _checked(text: str, expected: Manifest, path: tuple[str, ...], wanted: str) -> bytes:
-    """Return `text` encoded if it says exactly what is expected."""
+def checked(text: str, expected: Manifest, path: tuple[str, ...], wanted: str) -> bytes:
+    """Return `text` encoded if it says exactly what is expected.
+
+    Args:
+        text: an edited manifest.
+        expected: what it is to say.
+        path: where it was edited.
+        wanted: what was put there, for the hint.
+
+    Raises:
+        RepositoryError: it says something else, or is no manifest any more.
+    """
+    by_hand = f"under `{'.'.join(path)}` write `{wanted}` by hand"
+    return held(text, expected, f"with `{wanted}`", by_hand)
+
+
+def held(text: str, expected: Manifest, words: str, by_hand: str) -> bytes:
+    """Return `text` encoded as `checked` does.
+
+    Args:
+        text: an edited manifest.
+        expected: what it is to say.
+        words: how it was edited: `without t15g`.
+        by_hand: what is to be done where it says something else.
+    """
     content = text.encode()
-    by_hand = RepositoryError(
-        "the manifest is written in a way that takes no insertion",
-        hint=f"under `{'.'.join(path)}` write `{wanted}` by hand",
+    takes_none = RepositoryError(
+        "the manifest is written in a way that takes no edit", hint=by_hand
     )
     try:
         parse_outline(text)
     except RepositoryError:
-        raise by_hand from None
+        raise takes_none from None
     try:
         found = parse_manifest(content)
     except RepositoryError as error:
         raise RepositoryError(
-            f"the manifest would be wrong with `{wanted}`: {error.problem}", hint=error.hint
+            f"the manifest would be wrong {words}: {error.problem}", hint=error.hint
         ) from None
-    if found != expected:
-        raise by_hand
+    if _lasting(found) != _lasting(expected):
+        raise takes_none
     return content
+
+
+def _lasting(manifest: Manifest) -> Manifest:
+    """Leave out what `each` declares: who the hosts are decides which declarations that makes."""
+    kept = tuple(one for one in manifest.declarations if one.each is None)
+    return manifest._replace(declarations=kept)

@@ -7,14 +7,14 @@ from pathlib import PurePosixPath
 
 from nixsecrets.errors import NixsecretsError, RepositoryError
 from nixsecrets.fleet import manifest_edit
-from nixsecrets.fleet.access import managed_documents
+from nixsecrets.fleet.access import managed_documents, recipients_of
 from nixsecrets.fleet.layout import FLAKE, MANIFEST
 from nixsecrets.fleet.load import Repository
-from nixsecrets.fleet.model import Fleet, Host, HostKey, HostSettings
+from nixsecrets.fleet.model import Fleet, Host, HostKey, HostSettings, Identity, IdentityFile
 from nixsecrets.fleet.names import GroupName, HostName
 from nixsecrets.nix.syntax import NixSyntaxError
 from nixsecrets.nix.systems import System, find_systems
-from nixsecrets.plans import policy, recipients, wiring
+from nixsecrets.plans import documents, policy, recipients, wiring
 from nixsecrets.plans.draft import Draft, Unlock
 
 
@@ -27,12 +27,14 @@ class NewHost:
         key: its public half.
         settings: what the manifest is to say; an attribute that is None is read from the flake.
         groups: groups it joins.
+        like: a host whose groups it joins too, and whose places in the people's rules.
     """
 
     name: HostName
     key: HostKey
     settings: HostSettings
     groups: tuple[GroupName, ...] = ()
+    like: HostName | None = None
 
 
 def add(draft: Draft, new: NewHost, unlock: Unlock) -> Draft:
@@ -46,11 +48,15 @@ def add(draft: Draft, new: NewHost, unlock: Unlock) -> Draft:
     _refuse_other_key(draft.fleet, new)
     draft = _into_manifest(draft, new)
     draft = _into_key_file(draft, new)
-    for group in new.groups:
+    for group in dict.fromkeys((*new.groups, *_groups_of(draft.fleet, new.like))):
         draft = _into_group(draft, group, new.name)
     host = draft.fleet.host(new.name)
+    if new.like is not None:
+        draft = policy.add_like(draft, host, draft.fleet.host(new.like))
     draft = policy.bring(draft)
-    draft = recipients.bring(draft, _existing_documents(draft.repository, host), unlock)
+    named = _named if new.like is not None else _given
+    paths = named(draft.repository, host)
+    draft = recipients.bring(draft, paths, unlock)
     return wiring.bring(draft, [host])
 
 
@@ -118,27 +124,41 @@ def _attributes(systems: Iterable[System], directory: PurePosixPath) -> frozense
     return found or frozenset(name for name, module in modules if directory in module.parents)
 
 
-def _refuse_other_key(fleet: Fleet, new: NewHost) -> None:
+def refuse_key_of_others(fleet: Fleet, name: HostName, key: HostKey) -> None:
+    """Refuse a key that is another host's or a person's.
+
+    Raises:
+        RepositoryError: it is; with whose.
+    """
     for host in fleet.hosts:
-        same = host.recipient == new.key.recipient
-        if host.name == new.name and host.recipient is not None and not same:
-            raise RepositoryError(
-                f"{new.name} has another key already, and `add-host` does not replace one",
-                hint=f"put the new one into {fleet.layout.host_key(host.name)} and behind its "
-                f"anchor in {fleet.layout.policy}, then `nixsecrets rotate data-keys`: its old "
-                "key may keep what it could read",
-            )
-        if host.name != new.name and same:
+        if host.name != name and key.recipient in recipients_of(host):
             raise RepositoryError(
                 f"that key is already the key of {host.name}",
                 hint="a host's key is its own: make a new one on one of the two",
             )
     for person in fleet.people:
-        if new.key.recipient.text in map(recipients.opened_alike, person.recipients):
+        if key.recipient.text in map(recipients.opened_alike, person.recipients):
             raise RepositoryError(
                 f"that key is already a key of {person.name}",
                 hint="give the host's own: /etc/ssh/ssh_host_ed25519_key.pub on it",
             )
+
+
+def _refuse_other_key(fleet: Fleet, new: NewHost) -> None:
+    known = next((host for host in fleet.hosts if host.name == new.name), None)
+    if known and known.recipient not in (None, new.key.recipient):
+        raise RepositoryError(
+            f"{new.name} has another key already, and `add-host` does not replace one",
+            hint=f"`nixsecrets rotate host {new.name}` does, with the same options for the key",
+        )
+    refuse_key_of_others(fleet, new.name, new.key)
+
+
+def _groups_of(fleet: Fleet, name: HostName | None) -> tuple[GroupName, ...]:
+    if name is None:
+        return ()
+    host = fleet.host(name)
+    return tuple(group.name for group in fleet.groups if host.name in group.hosts)
 
 
 def _into_manifest(draft: Draft, new: NewHost) -> Draft:
@@ -180,9 +200,13 @@ def _said(settings: HostSettings) -> str:
         "host-name": settings.host_name,
         "address": settings.address,
         "configuration": settings.configuration,
-        "identity": "file" if settings.identity else None,
+        "identity": settings.identity and _kind(settings.identity),
     }
     return ", ".join(f"+ {name} {value}" for name, value in words.items() if value)
+
+
+def _kind(identity: Identity) -> str:
+    return "file" if isinstance(identity, IdentityFile) else "ssh"
 
 
 def _into_group(draft: Draft, group: GroupName, host: HostName) -> Draft:
@@ -194,9 +218,20 @@ def _into_group(draft: Draft, group: GroupName, host: HostName) -> Draft:
     return draft.changed(MANIFEST, content, f"{host} joins the group {group}")
 
 
-def _existing_documents(repository: Repository, host: Host) -> list[PurePosixPath]:
+def _given(repository: Repository, host: Host) -> list[PurePosixPath]:
+    """Return the documents that the manifest gives a host."""
     return [
         document.path
         for document in managed_documents(repository.fleet)
         if host in document.readers and repository.sources.find(document.path) is not None
+    ]
+
+
+def _named(repository: Repository, host: Host) -> list[PurePosixPath]:
+    """Return the documents whose rules name a host."""
+    return [
+        path
+        for path, _ in documents.sealed(repository)
+        if (readers := recipients.intended(repository.fleet, path))
+        and host.recipient in readers.recipients
     ]

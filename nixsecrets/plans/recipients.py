@@ -13,7 +13,7 @@ from nixsecrets.age.recipient import (
 )
 from nixsecrets.age.ssh import convert_public_key, parse_public_key
 from nixsecrets.errors import NixsecretsError, RepositoryError
-from nixsecrets.fleet.access import Reader, names_of, recipients_of
+from nixsecrets.fleet.access import Reader, everyone, names_of, recipients_of, spoken_name
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import Fleet
 from nixsecrets.fleet.policy import Policy, Rule
@@ -25,6 +25,23 @@ from nixsecrets.sops import sealing
 from nixsecrets.sops.document import Document
 from nixsecrets.sops.keygroups import KeyGroups, groups_of
 from nixsecrets.sops.metadata import Metadata
+
+
+class Asked(NamedTuple):
+    """What the user says of recipients beside key files and policy, by their canonical texts.
+
+    Args:
+        accepted: may be wrapped to, although nothing explains them.
+        leaving: are to be wrapped to no more.
+        known_by: the fleet that still knows who is leaving, for what is said of it.
+    """
+
+    accepted: frozenset[str] = frozenset()
+    leaving: frozenset[str] = frozenset()
+    known_by: Fleet | None = None
+
+
+NOTHING_ASKED = Asked()
 
 
 class Drift(NamedTuple):
@@ -104,7 +121,7 @@ def drift(repository: Repository, path: PurePosixPath, document: Document) -> Dr
     )
 
 
-def intended(fleet: Fleet, path: PurePosixPath) -> KeyGroups | None:
+def intended(fleet: Fleet, path: PurePosixPath, asked: Asked = NOTHING_ASKED) -> KeyGroups | None:
     """Return the recipients that the policy gives a document; None: no rule governs it.
 
     Raises:
@@ -118,7 +135,7 @@ def intended(fleet: Fleet, path: PurePosixPath) -> KeyGroups | None:
     try:
         wanted = _recipients_of(rule)
         if fleet.managed and managed_rule(fleet, path) is not None:
-            _refuse_unexplained(fleet, rule, wanted.recipients)
+            _refuse_unexplained(fleet, rule, wanted.recipients, asked.accepted)
     except NixsecretsError as error:
         raise RepositoryError(error.problem, hint=error.hint, line=rule.line).within(
             fleet.layout.policy
@@ -137,30 +154,45 @@ def opened_alike(recipient: Recipient) -> str:
 
 def explained(fleet: Fleet) -> frozenset[str]:
     """Return the recipients that key files speak of, by their texts."""
-    everyone: tuple[Reader, ...] = (*fleet.people, *fleet.hosts)
-    return frozenset(one.text for reader in everyone for one in recipients_of(reader))
+    return frozenset(one.text for reader in everyone(fleet) for one in recipients_of(reader))
 
 
-def present(fleet: Fleet, metadata: Metadata) -> KeyGroups:
+def present(fleet: Fleet, metadata: Metadata, asked: Asked = NOTHING_ASKED) -> KeyGroups:
     """Return the recipients that a document has, where key files or the policy know them.
+
+    Who is leaving is left out, and with him a key group that he was alone in.
 
     Anybody who may write the document may have put its labels there.
 
     Raises:
         RepositoryError: one is unknown, or of a sort that is not supported.
     """
-    groups = (
-        tuple(_known(fleet, stanza.recipient) for stanza in group.stanzas)
+    groups = tuple(
+        tuple(
+            _known(fleet, stanza.recipient, asked.accepted)
+            for stanza in group.stanzas
+            if canonical_text(stanza.recipient) not in asked.leaving
+        )
         for group in metadata.groups
     )
-    return KeyGroups(tuple(groups), metadata.threshold)
+    kept = tuple(
+        group
+        for group, whole in zip(groups, metadata.groups, strict=True)
+        if group or not whole.stanzas
+    )
+    if len(kept) < len(groups) and len(kept) < max(metadata.threshold, 1):
+        raise RepositoryError(
+            "it would have too few readers left", hint="give it a creation rule with others"
+        )
+    return KeyGroups(kept, metadata.threshold)
 
 
 def needing_others(fleet: Fleet, readers: KeyGroups) -> tuple[str, ...]:
-    """Return the people and hosts in some key groups, but in too few to open a document alone."""
-    everyone: tuple[Reader, ...] = (*fleet.people, *fleet.hosts)
+    """Return the readers in some key groups, but in too few to open a document alone."""
     return tuple(
-        reader.name for reader in everyone if 0 < _held(reader, readers) < readers.threshold
+        spoken_name(reader)
+        for reader in everyone(fleet)
+        if 0 < _held(reader, readers) < readers.threshold
     )
 
 
@@ -211,21 +243,25 @@ def _recipients_of(rule: Rule) -> KeyGroups:
     return groups_of(KeyGroups(tuple(groups), rule.shamir_threshold or 0))
 
 
-def _known(fleet: Fleet, label: str) -> Recipient:
+def _known(fleet: Fleet, label: str, accepted: frozenset[str]) -> Recipient:
     recipient = parse_recipient(label)
     policy = fleet.policy or Policy()
     stated = {entry.text for rule in policy.rules for entry in rule.recipients}
     stated |= {anchor.text for anchor in policy.anchors}
-    if recipient.text not in explained(fleet) | set(map(canonical_text, stated)):
+    known = explained(fleet) | set(map(canonical_text, stated)) | accepted
+    if recipient.text not in known:
         raise RepositoryError(
             f"neither a key file nor the policy explains its recipient {recipient.text}",
-            hint=f"add a creation rule for it to {fleet.layout.policy}",
+            hint=f"add a creation rule for it to {fleet.layout.policy}; if you know whose it is, "
+            f"`nixsecrets rotate data-keys DOCUMENT --accept-recipient {recipient.text}`",
         )
     return recipient
 
 
-def _refuse_unexplained(fleet: Fleet, rule: Rule, wanted: Iterable[Recipient]) -> None:
-    known = explained(fleet)
+def _refuse_unexplained(
+    fleet: Fleet, rule: Rule, wanted: Iterable[Recipient], accepted: frozenset[str]
+) -> None:
+    known = explained(fleet) | accepted
     for recipient in wanted:
         if recipient.text not in known:
             raise RepositoryError(
@@ -235,7 +271,7 @@ def _refuse_unexplained(fleet: Fleet, rule: Rule, wanted: Iterable[Recipient]) -
 
 
 def _bring(draft: Draft, path: PurePosixPath, unlock: Unlock) -> Draft:
-    document = documents.read(draft.repository, path)
+    document = documents.read_outline(draft.repository, path)
     difference = drift(draft.repository, path, document)
     if not difference:
         return draft

@@ -4,20 +4,21 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.cli.scenes import MARKER, Ended, Scene
-from tests.system.test_ssh import Server, make_pair, serve
+from tests.system.test_ssh import Server, make_pair, serve, unused_port
 from tests.tools import require_tool
 
 # The key of the machine under the tests is none of the tests' business.
 THIS_MACHINE = """\
 import sys
 from pathlib import Path
-from nixsecrets.cli import hosts, main
-hosts.THIS_MACHINE = Path(sys.argv.pop(1))
+from nixsecrets.cli import host_keys, main
+host_keys.THIS_MACHINE = Path(sys.argv.pop(1))
 main()
 """
 
@@ -57,10 +58,24 @@ def fingerprint(server: Server) -> str:
     return shown.stdout.split()[1]
 
 
-def know(scene: Scene, server: Server, *kinds: str, mark: str = "") -> None:
-    lines = (f"{mark}[127.0.0.1]:{server.port} {server.public(kind)}\n" for kind in kinds)
-    (scene.home / ".ssh").mkdir()
-    (scene.home / ".ssh/known_hosts").write_text("".join(lines))
+def knowing(scene: Scene, *lines: str, hashed: bool = False) -> Scene:
+    """Return the scene with lines of known_hosts, and no other configuration of ssh."""
+    file = scene.home / "known_hosts"
+    file.write_text("".join(f"{line}\n" for line in lines))
+    if hashed:
+        assert scene.start("ssh-keygen", "-q", "-H", "-f", str(file)).status == 0
+        assert "127.0.0.1" not in file.read_text()
+    files = f"-o UserKnownHostsFile={file} -o GlobalKnownHostsFile=/dev/null"
+    return scene.with_variables(NIX_SSHOPTS=f"-F none {files}")
+
+
+def line(server: Server, kind: str, mark: str = "") -> str:
+    return f"{mark}[127.0.0.1]:{server.port} {server.public(kind)}"
+
+
+def line_of_another(scene: Scene, server: Server) -> str:
+    public = Path(scene.public("mac")).read_text().split()[:2]
+    return f"[127.0.0.1]:{server.port} {' '.join(public)}"
 
 
 def as_this_machine(scene: Scene, key: Path, *arguments: str) -> Ended:
@@ -98,28 +113,77 @@ def test_a_person_compares_a_fingerprint(
     assert (fleet.root / "keys/hosts/t15g.pub").exists() == (status == 0)
 
 
-def test_known_hosts_vouches_for_a_scanned_key(fleet: Scene, server: Server) -> None:
-    know(fleet, server, "rsa", "ed25519")
-    ended = fleet.run("add-host", "t15g", "--scan", where(server), "--yes")
+@pytest.mark.parametrize("hashed", [False, True], ids=["plain", "hashed"])
+def test_known_hosts_vouches_for_a_scanned_key(
+    fleet: Scene, server: Server, *, hashed: bool
+) -> None:
+    scene = knowing(fleet, line(server, "rsa"), line(server, "ed25519"), hashed=hashed)
+    ended = scene.run("add-host", "t15g", "--scan", where(server), "--yes")
     assert (ended.status, "stands in known_hosts" in ended.stderr) == (0, True)
 
 
-def test_a_known_host_that_answers_otherwise_is_told(fleet: Scene, server: Server) -> None:
-    know(fleet, server, "rsa")
-    known = fleet.home / ".ssh/known_hosts"
-    known.write_text(
-        f"{known.read_text()}[127.0.0.1]:{server.port} "
-        f"{' '.join(Path(fleet.public('mac')).read_text().split()[:2])}\n"
-    )
-    ended = fleet.run("add-host", "t15g", "--scan", where(server), "--yes")
-    assert ended.status == 2
-    assert "warning: known_hosts has another ssh-ed25519 key" in ended.stderr
+def test_a_known_host_that_answers_otherwise_stops(fleet: Scene, server: Server) -> None:
+    scene = knowing(fleet, line(server, "rsa"), line_of_another(fleet, server))
+    before = fleet.tree()
+    ended = scene.run("add-host", "t15g", "--scan", where(server), "--yes")
+    assert (ended.status, ended.text, fleet.tree()) == (1, "", before)
+    assert f"answers with {fingerprint(server)}, and known_hosts has SHA256:" in ended.stderr
+    forget = f"ssh-keygen -R '[127.0.0.1]:{server.port}' -f {fleet.home}/known_hosts"
+    assert forget in ended.stderr
+    assert scene.start("sh", "-c", forget).status == 0
+    again = scene.run("add-host", "t15g", "--scan", where(server), "--yes")
+    assert (again.status, "give --fingerprint" in again.stderr) == (2, True)
+
+
+def test_a_fingerprint_counts_more_than_known_hosts(fleet: Scene, server: Server) -> None:
+    scene = knowing(fleet, line_of_another(fleet, server))
+    options = ("--scan", where(server), "--fingerprint", fingerprint(server))
+    ended = scene.run("add-host", "t15g", *options, "--yes")
+    assert (ended.status, "warning: known_hosts has another key" in ended.stderr) == (0, True)
 
 
 def test_a_revoked_key_is_refused(fleet: Scene, server: Server) -> None:
-    know(fleet, server, "ed25519", mark="@revoked ")
-    ended = fleet.run("add-host", "t15g", "--scan", where(server), "--yes")
+    scene = knowing(fleet, line(server, "ed25519"), line(server, "ed25519", "@revoked "))
+    options = ("--scan", where(server), "--fingerprint", fingerprint(server))
+    ended = scene.run("add-host", "t15g", *options, "--yes")
     assert (ended.status, "is revoked in known_hosts" in ended.stderr) == (1, True)
+
+
+def test_a_certificate_authority_vouches_for_no_plain_key(fleet: Scene, server: Server) -> None:
+    scene = knowing(fleet, line(server, "ed25519", "@cert-authority "))
+    ended = scene.run("add-host", "t15g", "--scan", where(server), "--yes")
+    assert (ended.status, ended.text) == (2, "")
+    assert "certificate authority" in ended.stderr
+    assert "says nothing about this key" in ended.stderr
+
+
+def test_an_alias_of_the_users_configuration_is_scanned(fleet: Scene, server: Server) -> None:
+    (fleet.home / "config").write_text(
+        f"Host desk\nHostName 127.0.0.1\nPort {server.port}\nHostKeyAlias nixt15g\n"
+        f"UserKnownHostsFile {fleet.home}/known\n"
+    )
+    (fleet.home / "known").write_text(f"nixt15g {server.public('ed25519')}\n")
+    scene = fleet.with_variables(NIX_SSHOPTS=f"-F {fleet.home}/config")
+    ended = scene.run("add-host", "t15g", "--scan", "desk", "--yes")
+    assert (ended.status, "stands in known_hosts" in ended.stderr) == (0, True)
+
+
+def test_a_key_that_is_swapped_in_flight_is_not_the_one_that_was_compared(
+    fleet: Scene, servers: Path, tmp_path: Path
+) -> None:
+    port = unused_port()
+    with closing(serve(servers, "ed25519", port=port)) as one:
+        shown = fingerprint(first := next(one))
+    make_pair(tmp_path / "host_ed25519", "ed25519")
+    with closing(serve(tmp_path, "ed25519", port=port)) as another:
+        next(another)
+        options = ("--scan", where(first), "--yes")
+        answers = [
+            fleet.run("add-host", "t15g", *options, "--fingerprint", shown),
+            knowing(fleet, line(first, "ed25519")).run("add-host", "t15g", *options),
+        ]
+    assert [ended.status for ended in answers] == [1, 1]
+    assert not (fleet.root / "keys/hosts/t15g.pub").exists()
 
 
 def test_a_server_without_ed25519_is_refused_with_its_types(

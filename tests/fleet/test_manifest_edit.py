@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet.layout import Layout
 from nixsecrets.fleet.manifest import parse_manifest
-from nixsecrets.fleet.manifest_edit import _checked, add_host, add_person, add_to_group, render_new
+from nixsecrets.fleet.manifest_edit import add_host, add_person, add_to_group, checked, render_new
 from nixsecrets.fleet.model import (
     Deliver,
     Engine,
     HostSettings,
     IdentityFile,
     IdentitySsh,
+    Person,
 )
 from nixsecrets.fleet.names import GroupName, HostName, PersonName
 from tests.fleet.fleets import MODEL
@@ -285,14 +286,14 @@ def test_says_what_to_write_where_no_insertion_fits() -> None:
 def test_a_text_that_says_something_else_than_expected_is_never_returned() -> None:
     expected = parse_manifest(b"version: 1\nhosts: { new: {} }\n")
     with pytest.raises(RepositoryError) as caught:
-        _checked("version: 1\n", expected, ("hosts",), "new: {}")
-    assert caught.value.problem == "the manifest is written in a way that takes no insertion"
+        checked("version: 1\n", expected, ("hosts",), "new: {}")
+    assert caught.value.problem == "the manifest is written in a way that takes no edit"
 
 
 def test_a_fresh_manifest_is_pleasant_to_read() -> None:
     layout = Layout.of(("machines/{host}",), {"shared-document": "secrets/all.yaml"})
     hosts = ((HostName("hq"), HostSettings(attribute="nixhq")), (HostName("mac"), HostSettings()))
-    text = render_new(layout, (PersonName("miscguy"),), hosts, Deliver.ALL).decode()
+    text = render_new(layout, (Person(PersonName("miscguy")),), hosts, Deliver.ALL).decode()
     assert text == (
         "# The fleet: its people, its hosts and the names of its secrets, written by people and"
         " nixsecrets.\n"
