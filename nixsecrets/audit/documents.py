@@ -36,7 +36,8 @@ def set_command(one: Surveyed, path: KeyPath) -> str:
 
 
 def _format(one: Surveyed) -> Iterator[Finding]:
-    if one.managed is not None and format_of(one.path.name) is not Format.YAML:
+    is_delivered = one.managed is not None and one.managed.is_delivered
+    if is_delivered and format_of(one.path.name) is not Format.YAML:
         words = "is to be delivered, and only YAML documents can be so far"
         yield Finding("document/format", Severity.ERROR, str(one.path), words)
 

@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from nixsecrets.errors import NixsecretsError
-from nixsecrets.fleet.access import ManagedDocument, Reader, managed_documents, recipients_of
+from nixsecrets.fleet.access import ManagedDocument, everyone, managed_documents, recipients_of
 from nixsecrets.fleet.load import Repository
-from nixsecrets.fleet.model import Declaration, Fleet, Host, Scope
+from nixsecrets.fleet.model import Declaration, Fleet, Host, InFile, Scope
 from nixsecrets.fleet.names import HostName
 from nixsecrets.fleet.policy import Policy, Rule
 from nixsecrets.plans import documents
@@ -102,8 +102,8 @@ class Survey:
     @cached_property
     def known(self) -> frozenset[str]:
         """The texts of all recipients that a file in `keys/` explains."""
-        everyone: tuple[Reader, ...] = (*self.fleet.people, *self.fleet.hosts)
-        return frozenset(one.text for reader in everyone for one in recipients_of(reader))
+        readers = everyone(self.fleet)
+        return frozenset(one.text for reader in readers for one in recipients_of(reader))
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -117,9 +117,9 @@ class Survey:
         return frozenset(rule.place for rule in given if rule is not None)
 
     @cached_property
-    def declared(self) -> Mapping[Scope, Mapping[str, Declaration]]:
+    def declared(self) -> Mapping[Scope | InFile, Mapping[str, Declaration]]:
         """The declarations of each scope by their names."""
-        declared: dict[Scope, dict[str, Declaration]] = {}
+        declared: dict[Scope | InFile, dict[str, Declaration]] = {}
         for declaration in self.fleet.declarations:
             declared.setdefault(declaration.scope, {})[declaration.name] = declaration
         return declared
@@ -141,7 +141,7 @@ def survey(
         document
         for document in managed_documents(fleet)
         if hosts is None
-        or any(fleet.manifest.reaches(document.scope, host.name) for host in chosen)
+        or {host.name for host in chosen}.intersection(fleet.manifest.hosts_wired(document.scope))
     )
     paths = repository.paths()
     found = _managed(repository, managed)

@@ -7,8 +7,8 @@ import click
 
 from nixsecrets.age.recipient import canonical_text
 from nixsecrets.cli.app import find_app, in_color
-from nixsecrets.cli.scope import Choose, document_at, scope_options
-from nixsecrets.fleet.access import document_of, managed_documents, names_of
+from nixsecrets.cli.scope import Choose, document_at, scope_options, tell_unreadable
+from nixsecrets.fleet.access import document_for, document_of, managed_documents, names_of
 from nixsecrets.fleet.address import ScopeChoice
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import Fleet, InFile
@@ -16,6 +16,7 @@ from nixsecrets.plans import documents
 from nixsecrets.report import json, text
 from nixsecrets.report.table import Table
 from nixsecrets.sops.document import Document, LeafState
+from nixsecrets.sops.tree import KeyPath
 
 _COLUMNS = ("secret", "type", "declared", "readers")
 
@@ -44,22 +45,26 @@ def _path_of(repository: Repository, scope: ScopeChoice) -> PurePosixPath:
 def _rows(repository: Repository, only: PurePosixPath | None) -> Iterator[tuple[str, ...]]:
     """Yield what stands in the documents, then what is declared and stands nowhere."""
     fleet = repository.fleet
-    declared = {str(one.address): document_of(fleet, one.scope) for one in fleet.declarations}
-    present = set()
+    declared: dict[tuple[PurePosixPath, KeyPath], list[str]] = {}
+    for one in fleet.declarations:
+        place = document_for(fleet, one), one.key_path
+        declared.setdefault(place, []).append(str(one.address))
     scopes: dict[PurePosixPath, ScopeChoice] = {
         managed.path: managed.scope for managed in managed_documents(fleet)
     }
-    for path, document in documents.sealed(repository):
+    for path, document in documents.readable(repository, tell_unreadable):
         if only in (None, path):
             readers = _readers(fleet, document)
+            for address in declared.pop((path, ()), ()):
+                yield address, "document", "yes", readers
             for state in document.leaf_states():
                 prefix = scopes.get(path, InFile(path)).prefix
-                address = f"{prefix}:{documents.leaf_name(state.path)}"
-                present.add(address)
-                yield address, _kind(state), "yes" if address in declared else "-", readers
-    for address, path in declared.items():
-        if address not in present and only in (None, path):
-            yield address, "no value", "yes", "-"
+                names = declared.pop((path, state.path), None)
+                for address in names or [f"{prefix}:{documents.leaf_name(state.path)}"]:
+                    yield address, _kind(state), "yes" if names else "-", readers
+    for (path, _), addresses in declared.items():
+        if only in (None, path):
+            yield from ((address, "no value", "yes", "-") for address in addresses)
 
 
 def _kind(state: LeafState) -> str:

@@ -1,6 +1,6 @@
 """Documents of the repository: which there are, read and opened for a decision."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
 from nixsecrets.errors import IntegrityError, NixsecretsError, RepositoryError
@@ -26,6 +26,15 @@ def read(repository: Repository, path: PurePosixPath) -> Document:
     source = repository.sources.read(path)
     try:
         return document.parse(source.content, form_of(path, source.content))
+    except NixsecretsError as error:
+        raise _told(error, path) from None
+
+
+def read_outline(repository: Repository, path: PurePosixPath) -> Document:
+    """Return the document at a path for someone who looks at no value of it, as `read` does."""
+    source = repository.sources.read(path)
+    try:
+        return document.parse_outline(source.content, form_of(path, source.content))
     except NixsecretsError as error:
         raise _told(error, path) from None
 
@@ -84,11 +93,30 @@ def sealed(repository: Repository) -> Iterator[tuple[PurePosixPath, Document]]:
     Raises:
         NixsecretsError: one of them is damaged.
     """
+    for path in sealed_paths(repository):
+        yield path, read(repository, path)
+
+
+def readable(
+    repository: Repository, passed_over: Callable[[NixsecretsError], None]
+) -> Iterator[tuple[PurePosixPath, Document]]:
+    """Yield what `sealed` does; what is damaged or not supported goes to `passed_over`."""
+    for path in sealed_paths(repository):
+        try:
+            document = read(repository, path)
+        except NixsecretsError as error:
+            passed_over(error)
+        else:
+            yield path, document
+
+
+def sealed_paths(repository: Repository) -> Iterator[PurePosixPath]:
+    """Yield where the documents of `sealed` stand; they need not parse."""
     given = [managed.path for managed in managed_documents(repository.fleet)]
     for path in dict.fromkeys((*given, *_matched(repository))):
         is_there = repository.sources.find(path) is not None
         if is_there and seems_sealed(repository, path):
-            yield path, read(repository, path)
+            yield path
 
 
 def seems_sealed(repository: Repository, path: PurePosixPath) -> bool:
@@ -138,5 +166,5 @@ def _is_meant(repository: Repository, path: PurePosixPath) -> bool:
     rule = policy.rule_for(path) if policy else None
     if rule is None or not rule.is_catch_all:
         return rule is not None
-    source = repository.sources.find(path)
+    source = repository.sources.glance(path)
     return source is not None and formats.has_metadata(source.content)

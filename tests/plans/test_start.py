@@ -12,7 +12,6 @@ from nixsecrets.plans import hosts, start
 from nixsecrets.plans.draft import Draft
 from tests.plans.fleets import (
     CONFIGURATION,
-    FLAKE,
     Fleet,
     Tree,
     after,
@@ -27,6 +26,15 @@ from tests.tools import require_sops
 
 ANN = PersonName("ann")
 _, RECIPIENT = person()
+ONLY_HQ = """\
+{
+  outputs = { nixpkgs, ... }: {
+    nixosConfigurations.nixhq = nixpkgs.lib.nixosSystem {
+      modules = [ ./systems/hq/configuration.nix ];
+    };
+  };
+}
+"""
 
 
 @pytest.fixture
@@ -39,7 +47,7 @@ def machines(tree: Tree, *folders: str) -> None:
 
 
 def found(tree: Tree) -> list[str]:
-    return [str(host.directory) for host in start.find_hosts(tree.repository())]
+    return [str(host.directory) for host in start.find_hosts(tree.repository()).hosts]
 
 
 def init(tree: Tree) -> Draft:
@@ -65,7 +73,9 @@ def init(tree: Tree) -> Draft:
         pytest.param(
             ["systems/hq", "systems/common", "systems/shared"], ["systems/hq"], id="common"
         ),
-        pytest.param(["systems/hq/desktop"], [], id="too deep"),
+        pytest.param(["hosts/agent/dev"], ["hosts/agent/dev"], id="two levels"),
+        pytest.param(["systems/hq", "systems/hq/desktop"], ["systems/hq"], id="a part of a host"),
+        pytest.param(["systems/a/b/c"], [], id="too deep"),
         pytest.param(["."], [], id="the root itself"),
         pytest.param([], [], id="nothing"),
     ],
@@ -83,13 +93,13 @@ def test_hosts_that_git_ignores_are_not_found(tree: Tree) -> None:
     tree.write({".gitignore": "t460\n"})
     listed = tree.git("ls-files", "--others", "--exclude-standard").split()
     known = open_repository(tree.root, lambda: frozenset(map(PurePosixPath, listed)))
-    assert [host.name for host in start.find_hosts(known)] == ["hq"]
+    assert [host.name for host in start.find_hosts(known).hosts] == ["hq"]
 
 
 def test_what_builds_a_host_is_found_too(tree: Tree) -> None:
     machines(tree, "systems/hq", "systems/mac")
-    tree.write({"flake.nix": FLAKE})
-    assert [host.settings for host in start.find_hosts(tree.repository())] == [
+    tree.write({"flake.nix": ONLY_HQ})
+    assert [host.settings for host in start.find_hosts(tree.repository()).hosts] == [
         HostSettings(attribute="nixhq"),
         HostSettings(configuration=PurePosixPath("systems/mac/configuration.nix")),
     ]
@@ -99,13 +109,14 @@ def test_an_attribute_of_two_directories_is_given_to_none(tree: Tree) -> None:
     machines(tree, "systems/hq", "systems/hq2")
     tree.write(
         {
-            "flake.nix": FLAKE.replace(
+            "flake.nix": ONLY_HQ.replace(
                 "[ ./systems/hq/configuration.nix ]",
                 "[ ./systems/hq/configuration.nix ./systems/hq2/configuration.nix ]",
             )
         }
     )
-    assert [host.settings for host in start.find_hosts(tree.repository())] == [HostSettings()] * 2
+    hosts_found = start.find_hosts(tree.repository()).hosts
+    assert [host.settings for host in hosts_found] == [HostSettings()] * 2
     assert init(tree).fleet.hosts
 
 
@@ -129,7 +140,7 @@ def test_a_name_under_two_architectures_is_taken_once(tree: Tree) -> None:
 
 def test_the_first_plan_is_manifest_admin_and_policy(tree: Tree) -> None:
     machines(tree, "systems/hq", "systems/mac")
-    tree.write({"flake.nix": FLAKE})
+    tree.write({"flake.nix": ONLY_HQ})
     draft = init(tree)
     assert changed(draft) == ["nixsecrets.yaml", "keys/admins/ann.pub", ".sops.yaml"]
     assert why(draft, "nixsecrets.yaml") == [
@@ -188,13 +199,6 @@ def test_a_second_start_is_refused(tree: Tree) -> None:
     with pytest.raises(RepositoryError, match="has one already") as caught:
         init(tree)
     assert caught.value.place == "nixsecrets.yaml"
-
-
-def test_a_policy_that_is_there_is_refused(tree: Tree) -> None:
-    tree.write({".sops.yaml": "creation_rules: []\n"})
-    with pytest.raises(RepositoryError, match="adopting one is not supported yet") as caught:
-        init(tree)
-    assert caught.value.place == ".sops.yaml"
 
 
 def test_a_key_file_that_lies_there_is_not_overwritten(tree: Tree) -> None:
