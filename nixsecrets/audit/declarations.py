@@ -8,10 +8,10 @@ from nixsecrets.audit.finding import Finding, Severity
 from nixsecrets.audit.survey import Survey, Surveyed
 from nixsecrets.audit.wording import at, command, listed
 from nixsecrets.errors import NixsecretsError, RepositoryError
-from nixsecrets.fleet.access import ManagedDocument
+from nixsecrets.fleet.access import ManagedDocument, spoken_name
 from nixsecrets.fleet.address import key_path
 from nixsecrets.fleet.layout import MANIFEST
-from nixsecrets.fleet.model import Declaration, Deliver, Host, Scope
+from nixsecrets.fleet.model import Admins, AtHome, Declaration, Deliver, Host, InFile, Scope
 from nixsecrets.fleet.names import HostName, SecretName, clashes, parse_secret_name
 from nixsecrets.plans import wiring_modules
 from nixsecrets.plans.documents import leaf_name
@@ -49,6 +49,8 @@ def findings(found: Survey) -> Iterator[Finding]:
     yield from _without_value(found)
     by_hand = _by_hand(found)
     for one, document in found.sealed:
+        if one.managed is not None and not one.managed.is_delivered:
+            continue
         leaves = tuple(_leaves(found, one, document, by_hand))
         for leaf in leaves:
             yield from _shape(one, leaf)
@@ -69,21 +71,37 @@ def _without_key(found: Survey) -> Iterator[Finding]:
             words = f"{person.name} has no recipient yet and reads nothing"
             remedy = f"{command('nixsecrets', 'add-admin', person.name)} RECIPIENT"
             yield Finding("person/no-key", Severity.WARNING, place, words, remedy)
+    for user in found.fleet.users:
+        if user.host in found.names and not user.recipients:
+            words = f"{spoken_name(user)} has no key yet and reads nothing"
+            remedy = f"{command('nixsecrets', 'add-user-key', user.host, user.name)} RECIPIENT"
+            yield Finding("user/no-key", Severity.WARNING, place, words, remedy)
 
 
 def _without_value(found: Survey) -> Iterator[Finding]:
-    """Yield each declaration once, with all the hosts that wait for it."""
+    """Yield each declaration once, with all who wait for it."""
     for document in found.managed:
-        hosts = found.waiting(document)
+        names = _waiting(found, document)
         one = found.documents.get(document.path)
-        for declaration in found.declared.get(document.scope, {}).values() if hosts else ():
+        for declaration in found.declared.get(document.scope, {}).values() if names else ():
             state = _state_of(one, declaration)
             if state is not None:
                 severity = Severity.ERROR if declaration.deliver else Severity.WARNING
-                words = f"{declaration.name} of {listed(hosts)} {state}"
+                words = f"{declaration.name} of {listed(names)} {state}"
                 place = at(MANIFEST, declaration.line)
                 remedy = command("nixsecrets", "set", str(declaration.address))
                 yield Finding("declaration/no-value", severity, place, words, remedy)
+
+
+def _waiting(found: Survey, document: ManagedDocument) -> list[str]:
+    """Return who is to have what a document holds: hosts, a home, or the admins."""
+    match document.scope:
+        case Admins():
+            return ["the admins"] if found.whole else []
+        case AtHome(host, _):
+            return [spoken_name(one) for one in document.users if host in found.names]
+        case _:
+            return list(found.waiting(document))
 
 
 def _state_of(one: Surveyed | None, declaration: Declaration) -> str | None:
@@ -170,7 +188,8 @@ def _undeclared(one: Surveyed, leaves: Sequence[_Leaf]) -> Iterator[Finding]:
     if left:
         names = listed([leaf_name(state.path) for state in left])
         is_not, them = ("is not", "it") if len(left) == 1 else ("are not", "them")
-        words = f"{names} {is_not} declared, so that no host is given {them}"
+        who = "home" if one.managed and isinstance(one.managed.scope, AtHome) else "host"
+        words = f"{names} {is_not} declared, so that no {who} is given {them}"
         place = at(one.path, left[0].line)
         yield Finding("declaration/undeclared", Severity.WARNING, place, words)
 
@@ -179,7 +198,9 @@ def _clashing(found: Survey) -> Iterator[Finding]:
     """Yield names below each other that meet on a host; that both are delivered, wiring says."""
     if found.fleet.manifest.deliver is Deliver.ALL:
         return
-    whose: dict[HostName, dict[SecretName, Scope]] = {host.name: {} for host in found.hosts}
+    whose: dict[HostName, dict[SecretName, Scope | InFile]] = {
+        host.name: {} for host in found.hosts
+    }
     for document in found.managed:
         names = _names(found, document)
         for host in found.waiting(document):

@@ -9,9 +9,9 @@ from nixsecrets.audit.finding import Finding, Severity
 from nixsecrets.audit.survey import Survey, Surveyed
 from nixsecrets.audit.wording import at, command, listed, spoken
 from nixsecrets.errors import NixsecretsError
-from nixsecrets.fleet.access import names_of
+from nixsecrets.fleet.access import names_of, recipients_of, spoken_name
 from nixsecrets.fleet.layout import MANIFEST
-from nixsecrets.fleet.model import Deliver, Fleet, Host
+from nixsecrets.fleet.model import Admins, AtHome, Deliver, Fleet, Host, InFile, Person, Role
 from nixsecrets.fleet.policy import Rule
 from nixsecrets.plans import recipients
 from nixsecrets.sops.document import Document
@@ -34,10 +34,14 @@ def findings(found: Survey) -> Iterator[Finding]:
         yield from _raw_in_document(one, document, hosts)
         yield from _hosts_left_out(found, one, document, hosts)
         yield from _without_admin(found.fleet, one, document)
+        yield from _without_escrow(found.fleet, one, document)
+        yield from _open_to_hosts(one, document, hosts)
         yield from _other_services(one, document)
         yield from _half_post_quantum(one, document)
-    if found.fleet.managed and not found.fleet.people and found.sealed:
-        words = "it names no admin, so that only hosts can open what is sealed"
+    is_admin = (person.role is Role.ADMIN for person in found.fleet.people)
+    if found.fleet.managed and found.sealed and not any(is_admin):
+        others = "only hosts" if not found.fleet.people else "no admin"
+        words = f"it names no admin, so that {others} can open what is sealed"
         remedy = "nixsecrets add-admin NAME RECIPIENT"
         yield Finding("recipients/no-admin", Severity.ERROR, str(MANIFEST), words, remedy)
 
@@ -148,7 +152,7 @@ def _raw_host(label: str, hosts: HostsByRecipient) -> Host | None:
 def _hosts_left_out(
     found: Survey, one: Surveyed, document: Document, hosts: HostsByRecipient
 ) -> Iterator[Finding]:
-    """Yield the hosts that are given something of a document which neither it nor its rule names.
+    """Yield hosts and users that are given what a document holds, left out of it and its rule.
 
     Those that the rule names are drift, and those that are there in a raw line are told as such.
     """
@@ -158,10 +162,11 @@ def _hosts_left_out(
     raw = {host.name for text in named if (host := _raw_host(text, hosts)) is not None}
     readers = one.managed.readers if one.managed else ()
     left_out = [
-        host.name
-        for host in readers
-        if isinstance(host, Host) and host.name in found.names and host.recipient is not None
-        if host.recipient.text not in named and host.name not in raw
+        spoken_name(reader)
+        for reader in readers
+        if not isinstance(reader, Person) and spoken_name(reader) not in raw
+        if (reader.name if isinstance(reader, Host) else reader.host) in found.names
+        if named.isdisjoint(one.text for one in recipients_of(reader))
     ]
     if left_out and _delivers(found, one):
         place = str(one.path)
@@ -182,10 +187,39 @@ def _delivers(found: Survey, one: Surveyed) -> bool:
 
 
 def _without_admin(fleet: Fleet, one: Surveyed, document: Document) -> Iterator[Finding]:
-    admins = {recipient.text for person in fleet.people for recipient in person.recipients}
+    people = [person for person in fleet.people if person.role is Role.ADMIN]
+    admins = {recipient.text for person in people for recipient in person.recipients}
     if admins and not admins & {canonical_text(label) for label in document.recipients}:
         words = "no admin can open it, so that nobody can change it or let anyone read it"
         yield Finding("recipients/no-admin", Severity.ERROR, str(one.path), words)
+
+
+def _without_escrow(fleet: Fleet, one: Surveyed, document: Document) -> Iterator[Finding]:
+    """Yield those in escrow whom a document lacks; where its rule names them, that is drift."""
+    named = {canonical_text(label) for label in document.recipients}
+    if one.rule is not None:
+        named |= {canonical_text(entry.text) for entry in one.rule.recipients}
+    for person in fleet.people:
+        own = {recipient.text for recipient in person.recipients}
+        if person.role is Role.ESCROW and own and not own & named:
+            words = f"{person.name}, who is in escrow for every document, cannot open it"
+            remedy = "nixsecrets rekey" if one.is_ours or one.rule is None else None
+            yield Finding("recipients/no-escrow", Severity.ERROR, str(one.path), words, remedy)
+
+
+def _open_to_hosts(one: Surveyed, document: Document, hosts: HostsByRecipient) -> Iterator[Finding]:
+    """Yield hosts that open what is not theirs, by a rule of the people's; else it is drift."""
+    if one.managed is None or one.is_ours:
+        return
+    whose = {Admins: "the admins", InFile: "the admins", AtHome: "a user"}.get(
+        type(one.managed.scope)
+    )
+    named = {canonical_text(label) for label in document.recipients}
+    names = [host.name for recipient, host in hosts.items() if recipient.text in named]
+    if whose and names:
+        words = f"{listed(names)} can open it, and it is for {whose} alone"
+        remedy = "give it a rule of its own, before the one that governs it"
+        yield Finding("recipients/open-to-hosts", Severity.ERROR, str(one.path), words, remedy)
 
 
 def _other_services(one: Surveyed, document: Document) -> Iterator[Finding]:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import click
 
-from nixsecrets.cli.app import App, path_in
-from nixsecrets.errors import RepositoryError, UsageError
+from nixsecrets.cli.app import App, path_in, tell
+from nixsecrets.errors import NixsecretsError, RepositoryError, UsageError
 from nixsecrets.fleet.access import document_of
 from nixsecrets.fleet.address import (
     Leaves,
@@ -20,8 +20,13 @@ from nixsecrets.fleet.address import (
     place_in,
 )
 from nixsecrets.fleet.load import Repository
-from nixsecrets.fleet.model import InFile, InGroup, OnHost, Shared
-from nixsecrets.fleet.names import SecretName, parse_group_name, parse_host_name
+from nixsecrets.fleet.model import Admins, AtHome, InFile, InGroup, OnHost, Shared
+from nixsecrets.fleet.names import (
+    SecretName,
+    parse_group_name,
+    parse_host_name,
+    parse_user_name,
+)
 from nixsecrets.plans import documents
 from nixsecrets.sops.document import Document
 from nixsecrets.sops.keypath import parse_key_path
@@ -29,20 +34,26 @@ from nixsecrets.sops.tree import KeyPath
 
 
 class Choose(NamedTuple):
-    """The scope that the user chose, if any; one at most is set."""
+    """The scope that the user chose, if any; one at most is set, but a home is on a host."""
 
     host: str | None = None
     group: str | None = None
     shared: bool = False
     file: Path | None = None
+    admins: bool = False
+    home: str | None = None
 
     def scope(self, app: App) -> ScopeChoice | None:
+        if self.home and self.host:
+            return AtHome(parse_host_name(self.host), parse_user_name(self.home))
         if self.host:
             return OnHost(parse_host_name(self.host))
         if self.group:
             return InGroup(parse_group_name(self.group))
         if self.file:
             return InFile(path_in(app, self.file))
+        if self.admins:
+            return Admins()
         return Shared() if self.shared else None
 
 
@@ -50,33 +61,48 @@ UNSAID = Choose()
 
 
 def scope_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command --host, --group, --shared and --file, handed over as one `choose`."""
+    """Give a command the options of `Choose`, handed over as one `choose`."""
 
     @click.option("--host", metavar="HOST", help="The host's own secret.")
     @click.option("--group", metavar="GROUP", help="The group's secret.")
     @click.option("--shared", is_flag=True, help="The secret of every host.")
+    @click.option("--admins", is_flag=True, help="The admins' secret, which no host reads.")
+    @click.option("--home", metavar="USER", help="With --host: USER's own, at its home there.")
     @click.option(
         "--file", metavar="DOCUMENT", type=click.Path(path_type=Path), help="In this document."
     )
     @wraps(command)
     def with_scope(
-        *, host: str | None, group: str | None, shared: bool, file: Path | None, **others: object
+        *,
+        host: str | None,
+        group: str | None,
+        shared: bool,
+        file: Path | None,
+        admins: bool,
+        home: str | None,
+        **others: object,
     ) -> None:
-        given = [
-            option
-            for option, value in (
-                ("--host", host),
-                ("--group", group),
-                ("--shared", shared),
-                ("--file", file),
-            )
-            if value
-        ]
-        if len(given) > 1:
-            raise UsageError(f"{' and '.join(given)} were given, and a secret has one scope")
-        command(choose=Choose(host, group, shared, file), **others)
+        choose = Choose(host, group, shared, file, admins, home)
+        _refuse_several(choose)
+        command(choose=choose, **others)
 
     return with_scope
+
+
+def _refuse_several(choose: Choose) -> None:
+    options = {
+        "--host": choose.host if not choose.home else None,
+        "--group": choose.group,
+        "--shared": choose.shared,
+        "--file": choose.file,
+        "--admins": choose.admins,
+        "--home": choose.home,
+    }
+    given = [option for option, value in options.items() if value]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} were given, and a secret has one scope")
+    if choose.home and not choose.host:
+        raise UsageError(f"--home {choose.home} is a home on some host", hint="say --host HOST too")
 
 
 def name_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -113,7 +139,7 @@ def find_place(
         return _place_by_path(app, repository, name, choose)
 
     def leaves() -> Leaves:
-        known = dict(documents.sealed(repository))
+        known = dict(documents.readable(repository, tell_unreadable))
         own = app.this_machine(repository)
         return Leaves(
             tuple(path for path in candidates(repository.fleet, own, known) if path in known),
@@ -122,6 +148,11 @@ def find_place(
         )
 
     return locate(repository.fleet, name, choose.scope(app), purpose, leaves)
+
+
+def tell_unreadable(error: NixsecretsError) -> None:
+    """Tell of a document that is passed over; what others hold is no less true."""
+    tell(f"warning: passed over: {error}")
 
 
 def _place_by_path(app: App, repository: Repository, key_path: KeyPath, choose: Choose) -> Place:

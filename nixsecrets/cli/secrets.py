@@ -1,16 +1,19 @@
 """set and rm: values by name or key path."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from nixsecrets import generators
 from nixsecrets.cli.app import read_file, tell
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
 from nixsecrets.cli.scope import Choose, find_place, name_options, no_value
-from nixsecrets.cli.writing import find_app
+from nixsecrets.cli.writing import WritingApp, find_app
 from nixsecrets.errors import UsageError
 from nixsecrets.fleet.address import Place, Purpose
+from nixsecrets.fleet.model import Declaration
+from nixsecrets.fleet.names import parse_secret_name
+from nixsecrets.generators import passwords
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.plans import documents, secrets
 from nixsecrets.plans.draft import Draft
@@ -25,14 +28,19 @@ from nixsecrets.system import terminal
     "--from-file", metavar="FILE", type=click.Path(path_type=Path), help="The value is a file's."
 )
 @click.option("--generate", is_flag=True, help="The value is 32 random letters and digits.")
+@click.option(
+    "--every", is_flag=True, help="With --generate: for each host that has none, one of its own."
+)
 @click.option("--raw", is_flag=True, help="Keep a final newline; else one is stripped.")
 @click.option("--json-value", is_flag=True, help="It is JSON: number, true, null, list, object.")
+@click.option("--idempotent", is_flag=True, expose_value=False, help="As sops has it: always so.")
 @consent_options
 def set_command(
     name: str | KeyPath,
     choose: Choose,
     from_file: Path | None,
     generate: bool,
+    every: bool,
     raw: bool,
     json_value: bool,
     consent: Consent,
@@ -47,6 +55,9 @@ def set_command(
     app = find_app(choose.file)
     if from_file is not None and generate:
         raise UsageError("--from-file and --generate were given, and a value has one source")
+    if every:
+        _set_every(app, name, choose, consent, generate=generate)
+        return
     with app.change(dry_run=consent.dry_run) as repository:
         place = find_place(app, repository, name, choose, Purpose.WRITE)
         value = _value(place, from_file, generate=generate, raw=raw or json_value)
@@ -74,9 +85,26 @@ def rm_command(name: str | KeyPath, choose: Choose, idempotent: bool, consent: C
         carry_out(app, draft.plan(f"remove {place.address}"), consent)
 
 
+def _set_every(
+    app: WritingApp, name: str | KeyPath, choose: Choose, consent: Consent, *, generate: bool
+) -> None:
+    if not generate or any(choose) or not isinstance(name, str):
+        raise UsageError(
+            "--every gives each host a value of its own: it takes a NAME and --generate"
+        )
+    secret = parse_secret_name(name)
+    with app.change(dry_run=consent.dry_run) as repository:
+        declared = [one for one in repository.fleet.declarations if one.name == secret]
+        _refuse_declared(secret, declared)
+        make = passwords.password
+        draft = secrets.set_every(Draft(repository), secret, make, app.unlock, app.now)
+        carry_out(app, draft.plan(f"set {secret} on every host"), consent)
+
+
 def _value(place: Place, from_file: Path | None, *, generate: bool, raw: bool) -> Plaintext:
     if generate:
-        return generators.password()
+        _refuse_declared(place.address, [place.declaration] if place.declaration else [])
+        return passwords.password()
     if from_file is not None:
         return _stripped(Plaintext(read_file(from_file)), raw=raw)
     if terminal.is_interactive():
@@ -88,6 +116,15 @@ def _value(place: Place, from_file: Path | None, *, generate: bool, raw: bool) -
             hint="did the program before the pipe fail? an empty value: --from-file /dev/null",
         )
     return _stripped(value, raw=raw)
+
+
+def _refuse_declared(what: object, declared: Sequence[Declaration]) -> None:
+    """Leave to `generate` what has a generator of its own."""
+    for generator in (one.generator for one in declared if one.generator):
+        raise UsageError(
+            f"{what} is declared with the generator {generator.kind}",
+            hint=f"nixsecrets generate {what}",
+        )
 
 
 def _stripped(value: Plaintext, *, raw: bool) -> Plaintext:

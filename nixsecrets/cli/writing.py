@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from nixsecrets.change import Plan
 from nixsecrets.cli.app import App, find_root, new_root, tell
 from nixsecrets.errors import ProgramError
-from nixsecrets.fleet.access import managed_documents
+from nixsecrets.fleet.access import everyone, key_file_of, managed_documents
 from nixsecrets.fleet.layout import MANIFEST
 from nixsecrets.fleet.load import Repository, open_repository
 from nixsecrets.override import override
@@ -93,10 +93,9 @@ class WritingApp(App):
         """Stage what an interrupted change may have left unstaged."""
         fleet = repository.fleet
         own = {MANIFEST, fleet.layout.policy}
-        own.update(fleet.layout.person_key(person.name) for person in fleet.people)
+        own.update(key_file_of(fleet, reader) for reader in everyone(fleet))
         own.update(document.path for document in managed_documents(fleet))
         for host in fleet.hosts:
-            own.add(fleet.layout.host_key(host.name))
             own.add(fleet.layout.wiring(host.name, host.directory))
         self.stage(sorted(own & self.index.untracked))
 

@@ -6,16 +6,19 @@ from pathlib import PurePosixPath
 from typing import NamedTuple, TypeAlias
 
 from nixsecrets.errors import RepositoryError, UsageError
-from nixsecrets.fleet.access import document_of, managed_documents
+from nixsecrets.fleet.access import document_for, document_of, managed_documents
 from nixsecrets.fleet.layout import parse_path
 from nixsecrets.fleet.model import (
     Address,
+    Admins,
+    AtHome,
     Declaration,
     Fleet,
     Host,
     InFile,
     InGroup,
     OnHost,
+    Scope,
     Shared,
 )
 from nixsecrets.fleet.names import (
@@ -24,7 +27,9 @@ from nixsecrets.fleet.names import (
     parse_group_name,
     parse_host_name,
     parse_secret_name,
+    parse_user_name,
 )
+from nixsecrets.sops.stores.formats import Format, format_of
 from nixsecrets.sops.tree import KeyPath
 
 __all__ = [
@@ -38,12 +43,18 @@ __all__ = [
     "locate",
     "parse_argument",
     "place_in",
+    "place_of",
 ]
 
-ScopeChoice: TypeAlias = Shared | InGroup | OnHost | InFile
+ScopeChoice: TypeAlias = Scope | InFile
 
-_SPELLED = "write NAME, shared:NAME, group/GROUP:NAME, host/HOST:NAME or file/PATH:NAME"
-_LATER = ("admins", "home/")
+BINARY_LEAF = "data"
+"""The one leaf of a binary document (`stores/json/store.go` of sops, `BinaryStore`)."""
+
+_SPELLED = (
+    "write NAME, shared:NAME, group/GROUP:NAME, host/HOST:NAME, home/HOST/USER:NAME, admins:NAME "
+    "or file/PATH:NAME"
+)
 
 
 class Purpose(Enum):
@@ -87,7 +98,7 @@ def parse_argument(text: str) -> SecretName | Address:
     """Return what a command's argument names: a bare name, or a full address.
 
     Raises:
-        UsageError: the part before the colon is no scope of this version.
+        UsageError: the part before the colon is no scope.
         RepositoryError: a name in it is no name.
     """
     prefix, colon, name = text.rpartition(":")
@@ -111,7 +122,8 @@ def candidates(
     groups = [d.path for d in documents if isinstance(d.scope, InGroup)]
     shared = [d.path for d in documents if isinstance(d.scope, Shared)]
     hosts = [d.path for d in documents if isinstance(d.scope, OnHost)]
-    return tuple(dict.fromkeys((*own, *groups, *shared, *hosts, *others)))
+    rest = [d.path for d in documents]
+    return tuple(dict.fromkeys((*own, *groups, *shared, *hosts, *rest, *others)))
 
 
 def key_path(name: SecretName) -> tuple[str, ...]:
@@ -132,7 +144,8 @@ def locate(
     3. the one document that has the leaf; only now `leaves` is asked.
 
     Raises:
-        UsageError: several are meant, scope and address differ, or a new name has no scope.
+        UsageError: several are meant, scope and address differ, a new name has no scope, or the
+            name has a value per host.
         RepositoryError: a host, a group or a name is unknown, with the nearest; no name at all.
     """
     asked = parse_argument(argument)
@@ -141,21 +154,27 @@ def locate(
             raise UsageError(
                 f"{asked} and another scope are asked for at once", hint="leave one of them out"
             )
-        return _at(fleet, asked)
+        return place_of(fleet, asked)
     if chosen:
-        return _at(fleet, Address(chosen, asked))
-    declared = [_at(fleet, known.address) for known in fleet.declarations if known.name == asked]
+        return place_of(fleet, Address(chosen, asked))
+    known = [declaration for declaration in fleet.declarations if declaration.name == asked]
+    if any(declaration.each for declaration in known):
+        raise UsageError(
+            f"{asked} has a value per host",
+            hint="say --host HOST; `set --every --generate` is for all that have none",
+        )
+    declared = [place_of(fleet, declaration.address) for declaration in known]
     return _one_of(asked, declared) or _found(fleet, asked, purpose, leaves())
 
 
 def place_in(fleet: Fleet, path: PurePosixPath, keys: KeyPath, name: SecretName) -> Place:
     """Return the place at a key path of a document, which `name` spells."""
-    return _at(fleet, Address(InFile(path), name))._replace(key_path=keys)
+    return place_of(fleet, Address(InFile(path), name))._replace(key_path=keys)
 
 
 def _found(fleet: Fleet, name: SecretName, purpose: Purpose, leaves: Leaves) -> Place:
     found = [
-        _at(fleet, Address(InFile(path), name))
+        place_of(fleet, Address(InFile(path), name))
         for path in leaves.candidates
         if leaves.has_leaf(path, key_path(name))
     ]
@@ -171,7 +190,7 @@ def _found(fleet: Fleet, name: SecretName, purpose: Purpose, leaves: Leaves) -> 
             )
 
 
-def _at(fleet: Fleet, address: Address) -> Place:
+def place_of(fleet: Fleet, address: Address) -> Place:
     """Return the place of an address; a managed document's path is spelled as its scope."""
     scope = address.scope
     if isinstance(scope, InFile):
@@ -181,8 +200,28 @@ def _at(fleet: Fleet, address: Address) -> Place:
     else:
         path = document_of(fleet, scope)
     address = Address(scope, address.name)
-    known = {declaration.address: declaration for declaration in fleet.declarations}
-    return Place(path, key_path(address.name), address, known.get(address))
+    declared = (one for one in fleet.declarations if one.address == address)
+    found = next(declared, None)
+    if found is None or found.is_plain:
+        return Place(path, key_path(address.name), address, found)
+    path = document_for(fleet, found)
+    return Place(path, _keys_in(path, found), address, found)
+
+
+def _keys_in(path: PurePosixPath, declaration: Declaration) -> KeyPath:
+    """Return where a declaration's value stands in its document.
+
+    Raises:
+        UsageError: it is the whole of a document that holds several values.
+    """
+    if not declaration.whole_file:
+        return declaration.key_path
+    if format_of(path.name) is Format.BINARY:
+        return (BINARY_LEAF,)
+    raise UsageError(
+        f"{declaration.address} is the whole of {path}, which holds values of its own",
+        hint=f"`nixsecrets decrypt {path}` prints it, `nixsecrets edit {path}` changes it",
+    )
 
 
 def _one_of(name: SecretName, places: list[Place]) -> Place | None:
@@ -202,15 +241,18 @@ def _nowhere(fleet: Fleet, name: SecretName, leaves: Leaves) -> RepositoryError:
 
 def _parse_scope(prefix: str) -> ScopeChoice:
     kind, _, rest = prefix.partition("/")
-    if prefix == "shared":
-        return Shared()
-    if prefix.startswith(_LATER):
-        raise UsageError(f"the scope {prefix!r} is not supported yet", hint=_SPELLED)
     match kind:
+        case "admins" if not rest:
+            return Admins()
+        case "shared" if not rest:
+            return Shared()
         case "group" if rest:
             return InGroup(parse_group_name(rest))
         case "host" if rest:
             return OnHost(parse_host_name(rest))
+        case "home" if "/" in rest:
+            host, _, user = rest.partition("/")
+            return AtHome(parse_host_name(host), parse_user_name(user))
         case "file" if rest:
             return InFile(parse_path(rest))
         case _:

@@ -2,17 +2,24 @@
 
 import re
 from collections.abc import Callable
-from enum import Enum
 from pathlib import PurePosixPath
 
 from nixsecrets.errors import RepositoryError
-from nixsecrets.fleet.crosscheck import check_declarations, check_files, check_labels
+from nixsecrets.fleet.crosscheck import (
+    Stated,
+    check_declarations,
+    check_files,
+    check_generators,
+    check_labels,
+    check_templates,
+)
 from nixsecrets.fleet.declared import parse_declarations
 from nixsecrets.fleet.layout import PLACEHOLDERS, Layout, parse_path, parse_pattern
 from nixsecrets.fleet.model import (
     CommitSettings,
     Deliver,
     Engine,
+    Evaluate,
     Group,
     Host,
     HostSettings,
@@ -26,7 +33,18 @@ from nixsecrets.fleet.model import (
 )
 from nixsecrets.fleet.names import parse_group_name, parse_host_name, parse_person_name
 from nixsecrets.fleet.outline import Entry, Node, Scalar, Sequence, Span, decode, parse_outline
-from nixsecrets.fleet.section import Section, as_mapping, as_text, closed, one_of, parsed
+from nixsecrets.fleet.placement import check_documents
+from nixsecrets.fleet.section import (
+    Section,
+    as_mapping,
+    as_text,
+    closed,
+    distinct,
+    one_of,
+    parse_absolute,
+    parsed,
+)
+from nixsecrets.fleet.template_reading import parse_templates
 
 SECTIONS = (
     "version",
@@ -35,6 +53,7 @@ SECTIONS = (
     "hosts",
     "groups",
     "secrets",
+    "templates",
     "wiring",
     "evaluate",
     "rebuild",
@@ -51,7 +70,6 @@ _HOST_KEYS = (
     "identity",
     "rebuild",
 )
-_LATER_LAYOUT = ("home-document", "admin-document", "host-key-document", "user-key")
 _LATER_ENGINES = ("colmena", "deploy-rs")
 _HOST_WORDS = frozenset({"{host}", "{directory}", "{attribute}"})
 _COMMIT_WORDS = _HOST_WORDS | {"{generation}", "{message}"}
@@ -76,9 +94,8 @@ def parse_manifest(
     Raises:
         RepositoryError: the text is no manifest; with line and column.
     """
-    root = closed(parse_outline(decode(content)), "the manifest", SECTIONS, ("templates",))
+    root = closed(parse_outline(decode(content)), "the manifest", SECTIONS)
     _check_version(root)
-    root.choice("evaluate", _Evaluate, ("pure",))
     layout = _layout(root.node("layout"))
     people = tuple(_person(entry) for entry in as_mapping(root.node("people"), "people").entries)
     hosts = tuple(
@@ -91,21 +108,24 @@ def parse_manifest(
         people=tuple(person for _, person in people),
         hosts=tuple(host for _, host in hosts),
         deliver=_deliver(root.node("wiring")),
+        evaluate=root.choice("evaluate", Evaluate) or Evaluate.NEVER,
         rebuild=_rebuild(root.node("rebuild")),
     )
     groups = tuple(
         _group(entry, manifest) for entry in as_mapping(root.node("groups"), "groups").entries
     )
-    written = root.entry("layout")
-    check_files(hosts, groups, people, layout, written.name.at if written else Span(0, 0, 1, 1))
     manifest = manifest._replace(groups=tuple(group for _, group in groups))
     declared = parse_declarations(root.node("secrets"), manifest)
+    written = root.entry("layout")
+    layout_at = written.name.at if written else Span(0, 0, 1, 1)
+    check_files(Stated(hosts, groups, people, declared), layout, layout_at)
     check_declarations(declared, manifest)
-    return manifest._replace(declarations=tuple(declaration for _, declaration in declared))
-
-
-class _Evaluate(Enum):
-    NEVER = "never"
+    check_documents(declared, manifest)
+    check_generators(declared)
+    templates = parse_templates(root.node("templates"), manifest)
+    manifest = manifest._replace(declarations=tuple(declaration for _, declaration in declared))
+    check_templates(templates, manifest)
+    return manifest._replace(templates=tuple(one.template for one in templates))
 
 
 def _check_version(root: Section) -> None:
@@ -118,11 +138,11 @@ def _check_version(root: Section) -> None:
 
 
 def _layout(node: Node | None) -> Layout:
-    section = closed(node, "layout", PLACEHOLDERS, _LATER_LAYOUT)
+    section = closed(node, "layout", PLACEHOLDERS)
     given = {
         name: pattern
-        for name, placeholder in PLACEHOLDERS.items()
-        if name != "host" and (pattern := section.read(name, _pattern_of(placeholder)))
+        for name, placeholders in PLACEHOLDERS.items()
+        if name != "host" and (pattern := section.read(name, _pattern_of(*placeholders)))
     }
     directories = _host_directories(section.entry("host"))
     return Layout.of(directories or Layout().host_directories, given)
@@ -138,14 +158,14 @@ def _host_directories(entry: Entry | None) -> tuple[str, ...]:
     return tuple(parsed(as_text(item, "'host'"), _pattern_of("{host}")) for item in patterns)
 
 
-def _pattern_of(placeholder: str | None) -> Callable[[str], str]:
-    return lambda text: parse_pattern(text, placeholder)
+def _pattern_of(*placeholders: str) -> Callable[[str], str]:
+    return lambda text: parse_pattern(text, *placeholders)
 
 
 def _person(entry: Entry) -> tuple[Span, Person]:
     name = parsed(entry.name, parse_person_name)
     section = closed(entry.value, "a person", ("role",))
-    role = section.choice("role", Role, ("member", "escrow"))
+    role = section.choice("role", Role)
     return entry.name.at, Person(name, role or Role.ADMIN)
 
 
@@ -180,8 +200,8 @@ def _identity(entry: Entry | None) -> Identity | None:
     if entry is None:
         return None
     section = closed(entry.value, "identity", ("file", "ssh"))
-    file = section.read("file", _absolute)
-    paths = tuple(parsed(path, _absolute) for path in section.texts("ssh"))
+    file = section.read("file", parse_absolute)
+    paths = tuple(parsed(path, parse_absolute) for path in section.texts("ssh"))
     match file, paths:
         case str(), ():
             return IdentityFile(file)
@@ -192,12 +212,6 @@ def _identity(entry: Entry | None) -> Identity | None:
                 "an identity is one of 'file' and 'ssh'",
                 "write `{ file: /PATH }` or `{ ssh: [/PATH] }`",
             )
-
-
-def _absolute(text: str) -> str:
-    if not text.startswith("/"):
-        raise RepositoryError(f"{text!r} is no absolute path", hint="it is a path on the host")
-    return text
 
 
 def _engine(section: Section) -> Engine | None:
@@ -211,18 +225,9 @@ def _group(entry: Entry, manifest: Manifest) -> tuple[Span, Group]:
     people = {str(person.name): person.name for person in manifest.people}
     return entry.name.at, Group(
         name,
-        tuple(one_of(host, "host", hosts) for host in _distinct(section.names("hosts"))),
-        tuple(one_of(person, "person", people) for person in _distinct(section.names("people"))),
+        tuple(one_of(host, "host", hosts) for host in distinct(section.names("hosts"))),
+        tuple(one_of(person, "person", people) for person in distinct(section.names("people"))),
     )
-
-
-def _distinct(names: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
-    seen: set[str] = set()
-    for name in names:
-        if name.text in seen:
-            raise name.at.fault(f"{name.text!r} stands here twice")
-        seen.add(name.text)
-    return names
 
 
 def _deliver(node: Node | None) -> Deliver:

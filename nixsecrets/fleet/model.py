@@ -4,14 +4,45 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import PurePosixPath
-from typing import Literal, NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from nixsecrets.age.recipient import Recipient
 from nixsecrets.errors import RepositoryError
+from nixsecrets.fleet.generator import Generator
 from nixsecrets.fleet.layout import MANIFEST, Layout
-from nixsecrets.fleet.names import GroupName, HostName, PersonName, SecretName, nearest
+from nixsecrets.fleet.names import (
+    GroupName,
+    HostName,
+    PersonName,
+    SecretName,
+    UserName,
+    nearest,
+)
 from nixsecrets.fleet.policy import Policy
+from nixsecrets.fleet.scopes import (
+    Address,
+    Admins,
+    AtHome,
+    InFile,
+    InGroup,
+    OnHost,
+    Scope,
+    Shared,
+)
+from nixsecrets.fleet.templates import Template
 from nixsecrets.override import override
+
+__all__ = [
+    "Address",
+    "Admins",
+    "AtHome",
+    "InFile",
+    "InGroup",
+    "OnHost",
+    "Scope",
+    "Shared",
+    "Template",
+]
 
 
 class Engine(Enum):
@@ -26,8 +57,22 @@ class Deliver(Enum):
     ALL = "all"
 
 
+class Evaluate(Enum):
+    """Whether Nix may be asked; it can only lower what the user's own configuration allows."""
+
+    NEVER = "never"
+    PURE = "pure"
+
+
 class Role(Enum):
+    """What a person reads."""
+
     ADMIN = "admin"
+    """Every document."""
+    MEMBER = "member"
+    """What the groups that name it give."""
+    ESCROW = "escrow"
+    """Every document, and each must name it."""
 
 
 class IdentityFile(NamedTuple):
@@ -74,6 +119,7 @@ class Host(NamedTuple):
         engine: None: the fleet's.
         recipient: None: it has no key file yet and reads nothing.
         public_key: the line of its key file.
+        old: while its key is being rotated, the recipient that it leaves behind.
     """
 
     name: HostName
@@ -88,6 +134,7 @@ class Host(NamedTuple):
     engine: Engine | None
     recipient: Recipient | None = None
     public_key: str | None = None
+    old: Recipient | None = None
 
     @classmethod
     def of(cls, name: HostName, settings: HostSettings, directory: PurePosixPath) -> "Host":
@@ -108,10 +155,11 @@ class Host(NamedTuple):
 
 
 class HostKey(NamedTuple):
-    """What a host's key file holds: its recipient, and the line itself."""
+    """What a host's key file holds: its recipient, the line itself, and an older recipient."""
 
     recipient: Recipient
     public_key: str
+    old: Recipient | None = None
 
 
 class Person(NamedTuple):
@@ -122,61 +170,26 @@ class Person(NamedTuple):
     recipients: tuple[Recipient, ...] = ()
 
 
+class User(NamedTuple):
+    """A user's identity on one host, which opens that home's document; no person of the fleet.
+
+    Args:
+        host: where.
+        name: the account there.
+        recipients: empty where there is no key file.
+    """
+
+    host: HostName
+    name: UserName
+    recipients: tuple[Recipient, ...] = ()
+
+
 class Group(NamedTuple):
+    """`people` read the group's document and those of its hosts."""
+
     name: GroupName
     hosts: tuple[HostName, ...] = ()
     people: tuple[PersonName, ...] = ()
-
-
-class Shared(NamedTuple):
-    kind: Literal["shared"] = "shared"
-
-    @property
-    def prefix(self) -> str:
-        return self.kind
-
-
-class InGroup(NamedTuple):
-    group: GroupName
-    kind: Literal["group"] = "group"
-
-    @property
-    def prefix(self) -> str:
-        return f"{self.kind}/{self.group}"
-
-
-class OnHost(NamedTuple):
-    host: HostName
-    kind: Literal["host"] = "host"
-
-    @property
-    def prefix(self) -> str:
-        return f"{self.kind}/{self.host}"
-
-
-class InFile(NamedTuple):
-    """A document by its path: one that no scope of the manifest gives."""
-
-    path: PurePosixPath
-    kind: Literal["file"] = "file"
-
-    @property
-    def prefix(self) -> str:
-        return f"{self.kind}/{self.path}"
-
-
-Scope: TypeAlias = Shared | InGroup | OnHost
-
-
-class Address(NamedTuple):
-    """The one spelling of a secret in output, errors and logs: `host/hq:nextcloud/password`."""
-
-    scope: Scope | InFile
-    name: SecretName
-
-    @override
-    def __str__(self) -> str:
-        return f"{self.scope.prefix}:{self.name}"
 
 
 class Declaration(NamedTuple):
@@ -185,13 +198,24 @@ class Declaration(NamedTuple):
     Args:
         name: its leaf's path, and the attribute in the wiring.
         scope: who reads it.
-        deliver: whether hosts are given it.
+        deliver: whether a host or a home is given it.
         owner: of the file on the host; None: left to sops-nix, as `group` and `mode`.
         group: likewise.
         mode: octal digits.
         restart_units: systemd units restarted when the value changes.
         needed_for_users: decrypted before users exist.
-        consumers: NixOS options set to the file's path, as they are spelled in Nix.
+        consumers: options set to the file's path, as they are spelled in Nix; Home Manager's for
+            a home.
+        path: where the file is to be on the host; None: where sops-nix puts it.
+        reload_units: systemd units reloaded when the value changes.
+        description: what it is, for people.
+        max_age: after so many days it is to be another one.
+        rotation: what else is to be done then.
+        generator: how its value is made; None: it is set by hand.
+        key: the path of its leaf, where the name is another.
+        file: its document, where that is not the scope's.
+        whole_file: its value is the whole document.
+        each: `all` or the group, where one declaration stands for a value per host.
         line: 1-based, in the manifest.
     """
 
@@ -204,11 +228,31 @@ class Declaration(NamedTuple):
     restart_units: tuple[str, ...] = ()
     needed_for_users: bool = False
     consumers: tuple[str, ...] = ()
+    path: str | None = None
+    reload_units: tuple[str, ...] = ()
+    description: str | None = None
+    max_age: int | None = None
+    rotation: str | None = None
+    generator: Generator | None = None
+    key: str | None = None
+    file: PurePosixPath | None = None
+    whole_file: bool = False
+    each: str | None = None
     line: int = 1
 
     @property
     def address(self) -> Address:
         return Address(self.scope, self.name)
+
+    @property
+    def key_path(self) -> tuple[str, ...]:
+        """The mapping keys down to its leaf; of a whole document none."""
+        return () if self.whole_file else tuple((self.key or self.name).split("/"))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its value stands in its scope's document, at the path that its name spells."""
+        return self.file is None and self.key is None and not self.whole_file
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -288,10 +332,13 @@ class Manifest(NamedTuple):
     hosts: tuple[Host, ...] = ()
     groups: tuple[Group, ...] = ()
     declarations: tuple[Declaration, ...] = ()
+    templates: tuple[Template, ...] = ()
     deliver: Deliver = Deliver.DECLARED
+    evaluate: Evaluate = Evaluate.NEVER
     rebuild: RebuildSettings = RebuildSettings()
 
-    def reaches(self, scope: Scope, host: HostName) -> bool:
+    def reaches(self, scope: Scope | InFile, host: HostName) -> bool:
+        """Say whether a host itself is given what a scope holds; its homes are not the host."""
         match scope:
             case Shared():
                 return True
@@ -299,10 +346,16 @@ class Manifest(NamedTuple):
                 return any(group.name == name and host in group.hosts for group in self.groups)
             case OnHost(name):
                 return name == host
+            case Admins() | AtHome() | InFile():
+                return False
 
-    def hosts_of(self, scope: Scope) -> tuple[HostName, ...]:
+    def hosts_of(self, scope: Scope | InFile) -> tuple[HostName, ...]:
         """Return the hosts that a scope reaches, in the manifest's order."""
         return tuple(host.name for host in self.hosts if self.reaches(scope, host.name))
+
+    def hosts_wired(self, scope: Scope | InFile) -> tuple[HostName, ...]:
+        """Return the hosts whose wiring speaks of a scope: also those of a home."""
+        return (scope.host,) if isinstance(scope, AtHome) else self.hosts_of(scope)
 
     def joined(
         self,
@@ -321,7 +374,7 @@ class Manifest(NamedTuple):
 def _with_key(host: Host, found: HostKey | None) -> Host:
     if found is None:
         return host
-    return host._replace(recipient=found.recipient, public_key=found.public_key)
+    return host._replace(recipient=found.recipient, public_key=found.public_key, old=found.old)
 
 
 Named = TypeVar("Named", Host, Group, Person)
@@ -334,15 +387,24 @@ class Fleet(NamedTuple):
         manifest: the empty one where there is no manifest.
         policy: None: there is no `.sops.yaml`.
         managed: there is a manifest; without one hosts and people are unknown.
+        users: those that a declaration or a key file names.
+        present: of the admins', the homes' and the escrowed host keys' documents, those that
+            there are.
     """
 
     manifest: Manifest = Manifest()
     policy: Policy | None = None
     managed: bool = True
+    users: tuple[User, ...] = ()
+    present: frozenset[PurePosixPath] = frozenset()
 
     @property
     def layout(self) -> Layout:
         return self.manifest.layout
+
+    @property
+    def templates(self) -> tuple[Template, ...]:
+        return self.manifest.templates
 
     @property
     def hosts(self) -> tuple[Host, ...]:
@@ -371,6 +433,11 @@ class Fleet(NamedTuple):
     def person(self, name: str) -> Person:
         """Return a person; `RepositoryError` with the nearest names where there is none."""
         return self._known("person", name, self.people, f"people stand in {MANIFEST}")
+
+    def user(self, host: HostName, name: UserName) -> User:
+        """Return a user of a host; without recipients where nothing names it."""
+        known = (user for user in self.users if (user.host, user.name) == (host, name))
+        return next(known, User(host, name))
 
     def this_machine(self, host_name: str) -> Host | None:
         """Return the host whose `host-name` is `host_name`, the machine's own."""

@@ -36,6 +36,10 @@ def parse_user_name(text: str) -> UserName:
     return UserName(_flat(text, "user"))
 
 
+def is_user_name(text: str) -> bool:
+    return re.fullmatch(_FLAT, text) is not None and text not in _TAKEN
+
+
 def parse_secret_name(text: str) -> SecretName:
     """Return `text` as a secret's name.
 

@@ -11,14 +11,14 @@ from nixsecrets.fleet.names import nearest
 from nixsecrets.fleet.outline import Entry, Mapping, Node, Scalar, Sequence, Span
 
 # Plain scalars that are no strings: YAML 1.2, section 10.3.2.
-_TYPED = (
+TYPED = (
     r"|~|null|Null|NULL|true|True|TRUE|false|False|FALSE|[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
     r"|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
 _TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_CONTROL = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"
+CONTROL = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 
-PLURALS = {"host": "hosts", "group": "groups", "person": "people"}
+PLURALS = {"host": "hosts", "group": "groups", "person": "people", "parameter": "parameters"}
 
 Parsed = TypeVar("Parsed")
 Choice = TypeVar("Choice", bound=Enum)
@@ -30,6 +30,23 @@ def parsed(scalar: Scalar, parse: Callable[[str], Parsed]) -> Parsed:
         return parse(scalar.text)
     except RepositoryError as error:
         raise scalar.at.fault(error.problem, error.hint) from None
+
+
+def parse_absolute(text: str) -> str:
+    """Return `text`, a path on a host; `RepositoryError` where it is not absolute or has `..`."""
+    if not text.startswith("/") or ".." in text.split("/"):
+        raise RepositoryError(f"{text!r} is no absolute path", hint="it is a path on the host")
+    return text
+
+
+def distinct(names: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+    """Return the names; raise at the second of two that are the same."""
+    seen: set[str] = set()
+    for name in names:
+        if name.text in seen:
+            raise name.at.fault(f"{name.text!r} stands here twice")
+        seen.add(name.text)
+    return names
 
 
 def as_mapping(node: Node | None, what: str) -> Mapping:
@@ -46,7 +63,7 @@ def as_text(node: Node, what: str) -> Scalar:
         raise node.at.fault(f"{what} must be a string")
     if is_typed(node):
         raise node.at.fault(f"{what} must be a string", "write it in double quotes")
-    if not node.text or re.search(_CONTROL, node.text):
+    if not node.text or re.search(CONTROL, node.text):
         raise node.at.fault(f"{what} must be one line of text")
     return node
 
@@ -72,7 +89,7 @@ def as_list(node: Node, what: str) -> tuple[Node, ...]:
 
 def is_typed(scalar: Scalar) -> bool:
     """Tell a plain scalar that YAML reads as something else than a string."""
-    return scalar.plain and re.fullmatch(_TYPED, scalar.text) is not None
+    return scalar.plain and re.fullmatch(TYPED, scalar.text) is not None
 
 
 class Section(NamedTuple):
@@ -92,6 +109,17 @@ class Section(NamedTuple):
     def read(self, name: str, parse: Callable[[str], Parsed]) -> Parsed | None:
         text = self.text(name)
         return None if text is None else parsed(text, parse)
+
+    def prose(self, name: str) -> str | None:
+        """Return a text that may have several lines."""
+        node = self.node(name)
+        if node is None:
+            return None
+        if not isinstance(node, Scalar) or is_typed(node) or not node.text.strip():
+            return as_text(node, repr(name)).text
+        if re.search(CONTROL, re.sub(r"[\n\t]", "", node.text)):
+            raise node.at.fault(f"{name!r} holds a control character")
+        return node.text
 
     def texts(self, name: str) -> tuple[Scalar, ...]:
         node = self.node(name)

@@ -142,15 +142,15 @@ def _warn_of_clear(draft: Draft, path: PurePosixPath, places: Sequence[_Place]) 
     return draft
 
 
-def _scope_of(fleet: Fleet, path: PurePosixPath) -> Scope | None:
+def _scope_of(fleet: Fleet, path: PurePosixPath) -> Scope | InFile | None:
     return next((one.scope for one in managed_documents(fleet) if one.path == path), None)
 
 
-def _deliver(draft: Draft, scope: Scope, difference: _Difference) -> Draft:
+def _deliver(draft: Draft, scope: Scope | InFile, difference: _Difference) -> Draft:
     """Return the draft with the wiring of the hosts that are to have what came."""
     added = _names(difference.added)
     gone = _names(difference.removed)
-    hosts = [draft.fleet.host(name) for name in draft.fleet.manifest.hosts_of(scope)]
+    hosts = [draft.fleet.host(name) for name in draft.fleet.manifest.hosts_wired(scope)]
     declared = {one.name: one for one in draft.fleet.declarations if one.scope == scope}
     for name in gone & declared.keys():
         draft = draft.warning(

@@ -1,15 +1,21 @@
 """Change what stands at one place: write it, or take it away."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from nixsecrets.errors import NixsecretsError, RepositoryError
-from nixsecrets.fleet.access import delivered, document_of
-from nixsecrets.fleet.address import Place
+from nixsecrets.fleet.access import (
+    admins,
+    delivered,
+    document_of,
+    names_of,
+    possible_documents,
+)
+from nixsecrets.fleet.address import Place, place_of
 from nixsecrets.fleet.layout import MANIFEST
-from nixsecrets.fleet.model import Deliver, Host, InFile
+from nixsecrets.fleet.model import Admins, AtHome, Deliver, Host, InFile
 from nixsecrets.fleet.names import SecretName, clashes
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.plans import documents, policy, recipients, wiring
@@ -43,6 +49,39 @@ def set_branch(draft: Draft, place: Place, values: Branch, unlock: Unlock, now: 
     """
     draft, difference = put(draft, place, values, unlock, now)
     return deliver(draft, place, difference)
+
+
+def set_every(
+    draft: Draft, name: SecretName, value: Callable[[], Plaintext], unlock: Unlock, now: datetime
+) -> Draft:
+    """Return the draft with a value of its own for each host that is to have one and has none.
+
+    A host without a key file is passed over with a warning.
+
+    Args:
+        draft: so far.
+        name: declared once for several hosts.
+        value: makes a new one.
+        unlock: opens the documents that exist.
+        now: the time of the change.
+
+    Raises:
+        RepositoryError: nothing is declared under that name for several hosts.
+        NoIdentityError: a document does not open.
+    """
+    declared = [one for one in draft.fleet.declarations if one.name == name and one.each]
+    if not declared:
+        raise RepositoryError(
+            f"{name} is not declared for every host",
+            hint=f"declare it under `secrets.each` of {MANIFEST}",
+        )
+    for place in (place_of(draft.fleet, declaration.address) for declaration in declared):
+        (host,) = _reached(draft, place)
+        if host.recipient is None:
+            draft = draft.warning(f"{host.name}: no key yet: nixsecrets add-host {host.name}")
+        elif not _holds(draft, place):
+            draft = set_value(draft, place, value(), unlock, now)
+    return draft
 
 
 def remove(draft: Draft, place: Place, unlock: Unlock, now: datetime) -> Draft:
@@ -121,9 +160,20 @@ def deliver(draft: Draft, place: Place, difference: Difference) -> Draft:
         )
     everything = draft.fleet.manifest.deliver is Deliver.ALL
     undeclared = (difference.added | difference.removed) - declared.keys()
+    reached = map(draft.fleet.host, draft.fleet.manifest.hosts_wired(scope))
+    hosts = [host for host in reached if host.recipient]
     if difference.added & declared.keys() or (everything and undeclared):
-        return wiring.bring(draft, [host for host in _reached(draft, place) if host.recipient])
+        return wiring.bring(draft, hosts)
+    change = draft.repository.changes.get(place.path)
+    if change is not None and change.before is None:
+        return wiring.bring(draft, [host for host in hosts if _is_wired(draft, host)])
     return draft
+
+
+def _is_wired(draft: Draft, host: Host) -> bool:
+    """Say whether a host has wiring already, which names its document once there is one."""
+    path = draft.fleet.layout.wiring(host.name, host.directory)
+    return draft.repository.sources.find(path) is not None
 
 
 def terms_of(
@@ -142,10 +192,32 @@ def terms_of(
             "no rule of the policy governs it, so that nobody could read it",
             hint=hint or f"add a creation rule for it to {draft.fleet.layout.policy}",
         ).within(path)
+    _refuse_open_admins(draft, path, readers)
     if rule.foreign:
         kinds = ", ".join(dict.fromkeys(entry.kind for entry in rule.foreign))
         draft = draft.warning(f"{path} is made for age recipients only, without {kinds}")
     return draft, readers, Terms(format_of(path.name), rule.selection, rule.mac_only_encrypted)
+
+
+def _refuse_open_admins(draft: Draft, path: PurePosixPath, readers: KeyGroups) -> None:
+    """Refuse to make an admins' document where a rule of the people's lets others read it."""
+    given = (one for one in possible_documents(draft.fleet) if one.path == path)
+    if not any(isinstance(one.scope, Admins | InFile) for one in given):
+        return
+    own = {one.text for person in admins(draft.fleet) for one in person.recipients}
+    others = [one for one in readers.recipients if one.text not in own]
+    if others:
+        names = ", ".join(names_of(draft.fleet, one.text) for one in others)
+        raise RepositoryError(
+            f"is for admins alone, and the rule that governs it names {names} too",
+            hint=f"give {path} a rule of its own in {draft.fleet.layout.policy}, before that one",
+        ).within(path)
+
+
+def _holds(draft: Draft, place: Place) -> bool:
+    if draft.repository.sources.find(place.path) is None:
+        return False
+    return documents.read(draft.repository, place.path).has_leaf(place.key_path)
 
 
 def _unknown(place: Place) -> RepositoryError:
@@ -175,6 +247,10 @@ def _hint_for_unruled(draft: Draft, place: Place) -> str | None:
     match place.address.scope:
         case InFile():
             return None
+        case Admins():
+            return f"no admin has a key file yet; see {draft.fleet.layout.policy}"
+        case AtHome(home, user):
+            return f"nixsecrets add-user-key {home} {user} RECIPIENT"
         case _:
             hosts = [host.name for host in _reached(draft, place) if host.recipient is None]
             return " and ".join(f"nixsecrets add-host {name}" for name in hosts) or (
@@ -192,11 +268,10 @@ def _spelled(place: Place, name: SecretName) -> str:
 
 def _warn_of_clear(draft: Draft, place: Place) -> Draft:
     """Look at what was made: a rule about comments cannot be asked about a path alone."""
-    size, source = len(place.key_path), draft.repository.sources.read(place.path)
+    source = draft.repository.sources.read(place.path)
     form = documents.form_of(place.path, source.content)
-    for state in document.parse(source.content, form).leaf_states():
-        is_meant = state.path[:size] == place.key_path
-        if is_meant and not (state.sealed_as or state.empty):
+    for state in document.parse(source.content, form).leaf_states(place.key_path):
+        if not (state.sealed_as or state.empty):
             address = _spelled(place, SecretName(leaf_name(state.path)))
             draft = draft.warning(
                 f"{address} will stand in clear: its document's rule leaves it out"

@@ -112,7 +112,7 @@ def put(made: Made, path: PurePosixPath, what: str) -> Draft:
     draft = made.draft.changed(path, made.content, f"{what} for {made.readers}")
     scopes = (one.scope for one in managed_documents(draft.fleet) if one.path == path)
     for scope in scopes:
-        hosts = [draft.fleet.host(name) for name in draft.fleet.manifest.hosts_of(scope)]
+        hosts = [draft.fleet.host(name) for name in draft.fleet.manifest.hosts_wired(scope)]
         draft = wiring.bring(draft, [host for host in hosts if host.recipient])
     return draft
 

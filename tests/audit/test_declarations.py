@@ -334,3 +334,36 @@ def test_the_clean_fleet_has_what_the_tests_declare(place: Place) -> None:
             "declared and has no value yet"
         )
     ]
+
+
+_ELSEWHERE = """\
+  admins:
+    a/b:
+  home:
+    me:
+      c/d: { hosts: [hq, t15g] }
+  shared:
+"""
+
+
+def test_what_admins_and_homes_wait_for_is_told(place: Place) -> None:
+    place.edit(MANIFEST, "  shared:\n", _ELSEWHERE)
+    place.write("keys/users/hq/me.pub", f"{place.recipients['t15g'].text}\n")
+    found = [one for one in place.found() if MANIFEST in one]
+    assert found == [
+        (
+            "error declaration/no-value nixsecrets.yaml:15: c/d of me@hq is declared and "
+            "has no value yet"
+        ),
+        "warning user/no-key nixsecrets.yaml: me@t15g has no key yet and reads nothing",
+        (
+            "warning declaration/no-value nixsecrets.yaml:12: a/b of the admins is declared and "
+            "has no value yet"
+        ),
+    ]
+
+
+def test_values_of_the_admins_need_no_declaration(place: Place) -> None:
+    place.edit(MANIFEST, "  shared:\n", _ELSEWHERE)
+    place.seal("keys/admins.yaml", "a:\n  b: x\nother: 1\n", "ann")
+    assert [one for one in place.found() if "declaration/" in one] == []

@@ -56,6 +56,23 @@ def _left_out_of_nothing(place: Place) -> None:
     place.plan()
 
 
+def _no_escrow(place: Place) -> None:
+    place.edit("nixsecrets.yaml", "  ann: {}\n", "  ann: {}\n  paper: { role: escrow }\n")
+    place.write("keys/admins/paper.pub", f"{STRANGER}\n")
+    place.plan()
+    _peoples_rule(place, "ann", head="^vault/")
+    place.seal("vault/x.yaml", "a: b\n", "ann")
+
+
+def _admins_open_to_hosts(place: Place) -> None:
+    _peoples_rule(place, "ann", "hq", head="^keys/")
+    place.seal("keys/admins.yaml", "a: b\n", "ann", "hq")
+
+
+def _only_escrow(place: Place) -> None:
+    place.edit("nixsecrets.yaml", "  ann: {}\n", "  ann: { role: escrow }\n")
+
+
 def _stranger_in_peoples_rule(place: Place) -> None:
     _peoples_rule(place, "ann", "hq", STRANGER)
     place.seal(HQ, OF_HQ, "ann", "hq", STRANGER)
@@ -270,6 +287,16 @@ def _no_people(place: Place) -> None:
             ],
             id="classical beside post-quantum",
         ),
+        pytest.param(
+            _admins_open_to_hosts,
+            [
+                (
+                    "error recipients/open-to-hosts keys/admins.yaml: hq can open it, and it is "
+                    "for the admins alone"
+                )
+            ],
+            id="the admins' document open to a host",
+        ),
     ],
 )
 def test_recipients(place: Place, break_it: Callable[[Place], None], findings: list[str]) -> None:
@@ -309,4 +336,24 @@ def test_a_fleet_without_manifest_knows_nobody_and_shows_anchors(place: Place) -
     place.seal(HQ, OF_HQ, "ann")
     assert [one for one in place.found() if "policy/no-document" not in one] == [
         f"error recipients/missing {HQ}: hq cannot open it, though the policy names hq"
+    ]
+
+
+def test_who_is_in_escrow_is_demanded_where_no_rule_names_it(place: Place) -> None:
+    _no_escrow(place)
+    assert [one for one in place.found() if "escrow" in one] == [
+        (
+            "error recipients/no-escrow vault/x.yaml: paper, who is in escrow for every document, "
+            "cannot open it"
+        )
+    ]
+
+
+def test_escrow_alone_is_no_admin(place: Place) -> None:
+    _only_escrow(place)
+    assert [one for one in place.found() if "no-admin" in one] == [
+        (
+            "error recipients/no-admin nixsecrets.yaml: it names no admin, so that no admin can "
+            "open what is sealed"
+        )
     ]

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.scenes import Scene, copied, make_bare, make_fleet
+from tests.cli.adopted import make_adopted
+from tests.cli.scenes import Scene, copied, make_bare, make_clear, make_fleet
 from tests.tools import require_tool
 
 
@@ -30,3 +31,15 @@ def bare(bare_template: Scene, tmp_path: Path) -> Scene:
 def fleet(fleet_template: Scene, tmp_path: Path) -> Scene:
     """Return a fleet with an admin, hq and t460 (in the group laptops), and a few values."""
     return copied(fleet_template, tmp_path)
+
+
+@pytest.fixture
+def clear(bare: Scene) -> Scene:
+    """Return a fleet of hq and t460 whose Nextcloud has its passwords in clear, in the store."""
+    return make_clear(bare)
+
+
+@pytest.fixture
+def adopted(bare: Scene) -> Scene:
+    """Return a flake that has had sops-nix for years, by hand and by the real sops."""
+    return make_adopted(bare)

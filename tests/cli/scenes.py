@@ -197,6 +197,38 @@ def make_fleet(bare: Scene, folder: Path) -> Scene:
     return scene
 
 
+def make_clear(scene: Scene) -> Scene:
+    """Give a bare scene an admin, hq and t460, and a Nextcloud with its passwords in clear."""
+    scene.edit(
+        "shared/nextcloud-server.nix",
+        """    database.createLocally = true;
+    config = {
+      dbtype = "pgsql";
+      adminuser = "admin";
+    };
+  };
+""",
+        f"""    config = {{
+      dbtype = "pgsql";
+      dbhost = "db.example.org";
+      dbpassFile = "/etc/nextcloud-db-pass";
+      adminuser = "admin";
+      adminpassFile = "/etc/nextcloud-admin-pass";
+    }};
+  }};
+
+  environment.etc."nextcloud-admin-pass".text = "{MARKER}";
+  environment.etc."nextcloud-db-pass".text = "{MARKER} of the database";
+""",
+    )
+    (scene.folder / "db-pass").write_text(f"{MARKER} of the database\n")
+    scene.done("init", "--admin", "miscguy", "--yes")
+    for host in ("hq", "t460"):
+        scene.done("add-host", host, "--key", scene.public(host), "--yes")
+    scene.commit()
+    return scene
+
+
 def _content(file: Path) -> bytes:
     if file.is_symlink():
         return os.fsencode(file.readlink())

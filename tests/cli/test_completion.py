@@ -28,7 +28,7 @@ def test_bash_completes_after_sourcing_the_script(tmp_path: Path, typed: str) ->
         text=True,
     )
     expected = {
-        "add-": ["add-host", "add-admin"],
+        "add-": ["add-host", "add-admin", "add-user-key"],
         "-": ["-C", "--directory", "--version", "-h", "--help"],
     }
     assert (told.stdout.split(), told.stderr) == (expected[typed], "")

@@ -10,6 +10,7 @@ set shared:wifi/psk: …           a line of stdout; `…` stands for anything o
 ! nixsecrets: …                  a line of stderr
 …                                any number of lines, of both
 ? 2                              the exit status; without it: 0
+$ openers                        every document, and whose identity opens it; see `openers.py`
 """
 
 import re
@@ -19,9 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from tests.cli.openers import everyone, openers
 from tests.cli.scenes import TOOL, Ended, Scene
 
 _PROGRAM = "nixsecrets"
+_OPENERS = "openers"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,10 @@ def play(step: Step, scene: Scene) -> Ended:
     """Run a step; the scene's folder is spelled `$HERE` in what it says."""
     places = {"HERE": str(scene.folder), "PUB": str(scene.folder / "machines")}
     words = shlex.split(Template(step.command).safe_substitute(places))
+    if words == [_OPENERS]:
+        found = openers(scene, everyone(scene))
+        told = (f"{path}: {', '.join(sorted(names))}\n" for path, names in found.items())
+        return Ended(0, "".join(told).encode(), "")
     program = (*TOOL, *words[1:]) if words[0] == _PROGRAM else tuple(words)
     ended = scene.start(*program, stdin=step.stdin.encode())
     return Ended(ended.status, ended.stdout, ended.stderr)

@@ -4,7 +4,7 @@ from pyrage import x25519
 
 from nixsecrets.age.recipient import Recipient, parse_recipient
 from nixsecrets.fleet.manifest import parse_manifest
-from nixsecrets.fleet.model import Fleet, HostKey
+from nixsecrets.fleet.model import AtHome, Fleet, HostKey, User
 
 MODEL = b"""\
 version: 1
@@ -79,7 +79,12 @@ def a_recipient() -> Recipient:
 
 def model_fleet(*without_key: str) -> Fleet:
     """Return the model fleet with a recipient for everyone but the hosts that are named."""
-    manifest = parse_manifest(MODEL)
+    return fleet_of(MODEL, *without_key)
+
+
+def fleet_of(text: bytes, *without_key: str) -> Fleet:
+    """Return a manifest's fleet with a recipient for everyone but the hosts that are named."""
+    manifest = parse_manifest(text)
     keys = [a_recipient() for _ in manifest.hosts]
     joined = manifest.joined(
         {
@@ -89,4 +94,10 @@ def model_fleet(*without_key: str) -> Fleet:
         },
         {person.name: (a_recipient(),) for person in manifest.people},
     )
-    return Fleet()._replace(manifest=joined)
+    scopes = dict.fromkeys(declaration.scope for declaration in manifest.declarations)
+    users = tuple(
+        User(scope.host, scope.user, (a_recipient(),))
+        for scope in scopes
+        if isinstance(scope, AtHome)
+    )
+    return Fleet(joined, users=users)

@@ -1,15 +1,20 @@
 from pathlib import PurePosixPath
 
+import pytest
+
 from nixsecrets.fleet.access import (
+    ManagedDocument,
     delivered,
     managed_documents,
     names_of,
     readers,
     recipients_of,
+    spoken_name,
 )
 from nixsecrets.fleet.model import Fleet
+from nixsecrets.fleet.policy import exact_pattern
 from nixsecrets.fleet.policy_reading import parse_policy
-from tests.fleet.fleets import a_recipient, model_fleet
+from tests.fleet.fleets import a_recipient, fleet_of, model_fleet
 
 _ADMINS = ("miscguy", "ops")
 
@@ -35,6 +40,76 @@ def test_a_host_without_key_file_reads_nothing_and_has_no_document() -> None:
     documents = managed_documents(model_fleet("t15g"))
     assert "systems/t15g/secrets.yaml" not in {str(document.path) for document in documents}
     assert "t15g" not in {reader.name for document in documents for reader in document.readers}
+
+
+_MANY = b"""\
+version: 1
+people:
+  ann:
+  ops: { role: member }
+  paper: { role: escrow }
+  eve: { role: member }
+hosts: { hq: , t460: , t15g: }
+groups:
+  laptops: { hosts: [t460, t15g], people: [ops] }
+  all2: { hosts: [hq, t460], people: [eve, ann] }
+"""
+_DECLARED = b"""\
+secrets:
+  admins: { a: }
+  home: { me: { b: { hosts: [hq, t460] } } }
+"""
+
+
+def _named(documents: tuple[ManagedDocument, ...]) -> dict[str, tuple[str, ...]]:
+    return {str(one.path): tuple(map(spoken_name, one.readers)) for one in documents}
+
+
+def test_members_read_what_their_groups_give() -> None:
+    assert _named(managed_documents(fleet_of(_MANY))) == {
+        "systems/hq/secrets.yaml": ("ann", "paper", "eve", "hq"),
+        "systems/t460/secrets.yaml": ("ann", "ops", "paper", "eve", "t460"),
+        "systems/t15g/secrets.yaml": ("ann", "ops", "paper", "t15g"),
+        "shared/secrets/laptops.yaml": ("ann", "ops", "paper", "t460", "t15g"),
+        "shared/secrets/all2.yaml": ("ann", "paper", "eve", "hq", "t460"),
+        "shared/secrets.yaml": ("ann", "paper", "hq", "t460", "t15g"),
+    }
+
+
+def test_admins_and_homes_have_documents_where_they_are_declared() -> None:
+    fleet = fleet_of(_MANY + _DECLARED)
+    more = {
+        path: names
+        for path, names in _named(managed_documents(fleet)).items()
+        if path not in _named(managed_documents(fleet_of(_MANY)))
+    }
+    assert more == {
+        "keys/admins.yaml": ("ann", "paper"),
+        "systems/hq/home/me.yaml": ("ann", "paper", "me@hq"),
+        "systems/t460/home/me.yaml": ("ann", "paper", "me@t460"),
+    }
+
+
+def test_a_user_without_key_file_has_no_document() -> None:
+    fleet = fleet_of(_MANY + _DECLARED)
+    hq, t460 = fleet.users
+    known = fleet._replace(users=(hq, t460._replace(recipients=())))
+    assert "systems/t460/home/me.yaml" not in _named(managed_documents(known))
+
+
+@pytest.mark.parametrize(
+    "path", ["keys/admins.yaml", "keys/hosts/hq.private.yaml"], ids=["admins", "host key"]
+)
+def test_what_exists_or_has_a_rule_of_its_own_is_for_admins_alone(path: str) -> None:
+    fleet = fleet_of(_MANY)
+    assert path not in _named(managed_documents(fleet))
+    there = fleet._replace(present=frozenset({PurePosixPath(path)}))
+    rule = exact_pattern(PurePosixPath(path))
+    policy = parse_policy(f"creation_rules:\n  - path_regex: {rule}\n    age: x\n".encode())
+    for known in (there, fleet._replace(policy=policy)):
+        assert _named(managed_documents(known))[path] == ("ann", "paper")
+    (document,) = [one for one in managed_documents(there) if str(one.path) == path]
+    assert not document.is_delivered
 
 
 def test_without_a_manifest_no_document_is_managed() -> None:

@@ -13,7 +13,7 @@ from nixsecrets.fleet.address import (
     locate,
     parse_argument,
 )
-from nixsecrets.fleet.model import Fleet, InFile, InGroup, OnHost, Shared
+from nixsecrets.fleet.model import Admins, Fleet, InFile, InGroup, OnHost, Shared
 from nixsecrets.fleet.names import GroupName, HostName
 from tests.fleet.fleets import model_fleet
 
@@ -52,7 +52,16 @@ def _ask(argument: str, chosen: ScopeChoice | None = None) -> tuple[str, str]:
 
 @pytest.mark.parametrize(
     "text",
-    ["a/b", "shared:a/b", "group/laptops:a", "host/hq:a", "file/x/y.yaml:a", "file/a:b/c.yaml:a"],
+    [
+        "a/b",
+        "admins:a/b",
+        "shared:a/b",
+        "group/laptops:a",
+        "host/hq:a",
+        "home/hq/me:a/b",
+        "file/x/y.yaml:a",
+        "file/a:b/c.yaml:a",
+    ],
 )
 def test_an_address_is_spelled_as_it_is_read(text: str) -> None:
     assert str(parse_argument(text)) == text
@@ -61,8 +70,10 @@ def test_an_address_is_spelled_as_it_is_read(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem", "status"),
     [
-        ("admins:a", "the scope 'admins' is not supported yet", ExitStatus.USAGE),
-        ("home/hq/me:a", "the scope 'home/hq/me' is not supported yet", ExitStatus.USAGE),
+        ("admins/x:a", "'admins/x' is no scope", ExitStatus.USAGE),
+        ("shared/x:a", "'shared/x' is no scope", ExitStatus.USAGE),
+        ("home/me:a", "'home/me' is no scope", ExitStatus.USAGE),
+        ("home/hq/a/b:a", "'a/b' is no name of a user", ExitStatus.REPOSITORY),
         ("hq:a", "'hq' is no scope", ExitStatus.USAGE),
         ("host:a", "'host' is no scope", ExitStatus.USAGE),
         (":a", "'' is no scope", ExitStatus.USAGE),
@@ -86,6 +97,9 @@ def test_refuses_what_is_no_address(text: str, problem: str, status: ExitStatus)
         ("x", OnHost(HostName("mac")), ("systems/mac/secrets.yaml", "host/mac:x")),
         ("x", Shared(), ("shared/secrets.yaml", "shared:x")),
         ("x", InGroup(GroupName("servers")), ("shared/secrets/servers.yaml", "group/servers:x")),
+        ("x", Admins(), ("keys/admins.yaml", "admins:x")),
+        ("file/keys/admins.yaml:x", None, ("keys/admins.yaml", "file/keys/admins.yaml:x")),
+        ("home/hq/me:x", None, ("systems/hq/home/me.yaml", "home/hq/me:x")),
         ("x", InFile(_OLD), ("old/secrets.yaml", "file/old/secrets.yaml:x")),
         ("file/systems/hq/secrets.yaml:x", None, ("systems/hq/secrets.yaml", "host/hq:x")),
         (

@@ -4,10 +4,11 @@ import pytest
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet.layout import Layout, parse_path, parse_pattern
-from nixsecrets.fleet.names import GroupName, HostName, PersonName
+from nixsecrets.fleet.names import GroupName, HostName, PersonName, UserName
 
 _HQ = HostName("hq")
 _HOME = PurePosixPath("systems/hq")
+_ME = UserName("me")
 
 
 def test_the_default_is_the_model_fleet() -> None:
@@ -20,8 +21,12 @@ def test_the_default_is_the_model_fleet() -> None:
             layout.wiring(_HQ, _HOME),
             layout.group_document(GroupName("laptops")),
             layout.shared_document,
+            layout.home_document(_HQ, _ME, _HOME),
+            layout.admin_document,
+            layout.host_key_document(_HQ),
             layout.host_key(_HQ),
             layout.person_key(PersonName("miscguy")),
+            layout.user_key(_HQ, _ME),
             layout.policy,
         )
     ] == [
@@ -30,8 +35,12 @@ def test_the_default_is_the_model_fleet() -> None:
         "systems/hq/secrets.nix",
         "shared/secrets/laptops.yaml",
         "shared/secrets.yaml",
+        "systems/hq/home/me.yaml",
+        "keys/admins.yaml",
+        "keys/hosts/hq.private.yaml",
         "keys/hosts/hq.pub",
         "keys/admins/miscguy.pub",
+        "keys/users/hq/me.pub",
         ".sops.yaml",
     ]
 
@@ -41,6 +50,7 @@ def test_files_follow_a_host_into_a_directory_of_its_own() -> None:
     home = PurePosixPath("systems/x86/hq")
     assert layout.host_document(_HQ, home) == home / "secrets.yaml"
     assert layout.wiring(_HQ, home) == home / "secrets.nix"
+    assert layout.home_document(_HQ, _ME, home) == home / "home/me.yaml"
     assert layout.host_key(_HQ) == PurePosixPath("keys/hosts/hq.pub")
 
 
@@ -89,3 +99,19 @@ def test_refuses_patterns_with_a_reason(text: str, problem: str) -> None:
         parse_pattern(text, "{host}")
     assert caught.value.problem == problem
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("pattern", "files"),
+    [
+        ("keys/users/{host}/{user}.pub", {"keys/users/hq": ["me.pub", "you.pub", "a b.pub", "x"]}),
+        ("keys/{user}/of-{host}", {"keys": ["you", "me", "they"], "keys/me": ["of-hq"],
+                                   "keys/you": ["of-hq"], "keys/they": ["of-t460"]}),
+        ("{host}-{user}", {"": ["hq-me", "hq-you", "t460-me", "hq"]}),
+    ],
+    ids=["folder of a host", "folder of a user", "at the top"],
+)  # fmt: skip
+def test_users_are_those_with_a_key_file(pattern: str, files: dict[str, list[str]]) -> None:
+    known = {PurePosixPath(folder): names for folder, names in files.items()}
+    layout = Layout.of(("systems/{host}",), {"user-key": pattern})
+    assert layout.users(_HQ, lambda folder: known.get(folder, [])) == ("me", "you")

@@ -82,6 +82,31 @@ def test_without_key_files_nobody_has_a_recipient(tmp_path: Path) -> None:
     assert fleet.person("ann").recipients == ()
 
 
+def test_users_are_those_whom_a_declaration_or_a_key_file_names(tmp_path: Path) -> None:
+    text = f"{TEXT}secrets: {{ home: {{ bob: {{ a: {{ hosts: [hq] }} }} }} }}\n"
+    write(
+        tmp_path, {"keys/users/hq/me.pub": f"{ANN.text}\n", "keys/users/t460/me.pub": "no host's"}
+    )
+    fleet = read(tmp_path, manifest=text).fleet
+    assert [(user.host, user.name, user.recipients) for user in fleet.users] == [
+        ("hq", "bob", ()),
+        ("hq", "me", (ANN,)),
+    ]
+
+
+def test_a_fleet_knows_which_of_its_rarer_documents_there_are(tmp_path: Path) -> None:
+    for_admins, of_hq = (
+        PurePosixPath("keys/admins.yaml"),
+        PurePosixPath("keys/hosts/hq.private.yaml"),
+    )
+    write(tmp_path, {str(for_admins): "a: b\n", "keys/users/hq/me.pub": f"{ANN.text}\n"})
+    known = read(tmp_path)
+    assert known.fleet.present == {for_admins}
+    planned = known.changed(of_hq, b"a: b\n").changed(for_admins, None)
+    planned = planned.changed(PurePosixPath("systems/hq/home/me.yaml"), b"a: b\n")
+    assert sorted(map(str, planned.fleet.present)) == [str(of_hq), "systems/hq/home/me.yaml"]
+
+
 @pytest.mark.parametrize(
     ("files", "place"),
     [

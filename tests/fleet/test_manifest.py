@@ -9,10 +9,13 @@ from nixsecrets.errors import ExitStatus, RepositoryError
 from nixsecrets.fleet.layout import Layout
 from nixsecrets.fleet.manifest import parse_manifest
 from nixsecrets.fleet.model import (
+    Admins,
+    AtHome,
     CommitSettings,
     Declaration,
     Deliver,
     Engine,
+    Evaluate,
     Group,
     Host,
     HostSettings,
@@ -23,9 +26,10 @@ from nixsecrets.fleet.model import (
     OnHost,
     Person,
     RebuildSettings,
+    Role,
     Shared,
 )
-from nixsecrets.fleet.names import GroupName, HostName, PersonName, SecretName
+from nixsecrets.fleet.names import GroupName, HostName, PersonName, SecretName, UserName
 from tests.fleet.fleets import MODEL
 
 HQ, T460, T15G, VM01, MAC = (HostName(name) for name in ("hq", "t460", "t15g", "vm01", "mac"))
@@ -122,6 +126,66 @@ def test_every_section_but_the_version_is_optional(text: str) -> None:
     assert parse_manifest(text.encode()) == Manifest()
 
 
+def test_people_have_roles() -> None:
+    people = "a: { role: admin }, b: { role: member }, c: { role: escrow }, d:"
+    text = f"version: 1\npeople: {{ {people} }}\n"
+    roles = [person.role for person in parse_manifest(text.encode()).people]
+    assert roles == [Role.ADMIN, Role.MEMBER, Role.ESCROW, Role.ADMIN]
+
+
+def test_evaluation_is_asked_for_by_its_name() -> None:
+    assert parse_manifest(b"version: 1\nevaluate: pure\n").evaluate is Evaluate.PURE
+
+
+def test_one_declaration_stands_for_a_value_per_host() -> None:
+    text = _TWO + "secrets:\n  each:\n    all: { a: { mode: '0400' } }\n    some: { b: }\n"
+    assert parse_manifest(text.encode()).declarations == (
+        Declaration(SecretName("a"), OnHost(HQ), mode="0400", each="all"),
+        Declaration(SecretName("a"), OnHost(T15G), mode="0400", each="all"),
+        Declaration(SecretName("b"), OnHost(HQ), each="some"),
+    )
+
+
+def test_a_home_is_apart_from_its_host() -> None:
+    text = _TWO + (
+        "secrets:\n  shared: { a: { consumers: [x] } }\n"
+        "  home: { me: { a: { hosts: [hq, t15g], consumers: [x], path: /a } } }\n"
+    )
+    me = UserName("me")
+    assert parse_manifest(text.encode()).declarations == (
+        Declaration(SecretName("a"), Shared(), consumers=("x",)),
+        Declaration(SecretName("a"), AtHome(HQ, me), consumers=("x",), path="/a"),
+        Declaration(SecretName("a"), AtHome(T15G, me), consumers=("x",), path="/a"),
+    )
+
+
+def test_what_admins_keep_is_delivered_nowhere() -> None:
+    text = b"version: 1\nsecrets: { admins: { a: { description: b } }, shared: { a: } }\n"
+    assert parse_manifest(text).declarations == (
+        Declaration(SecretName("a"), Admins(), deliver=False, description="b"),
+        Declaration(SecretName("a"), Shared()),
+    )
+
+
+def test_what_people_are_told_of_a_secret_is_kept() -> None:
+    text = (
+        b"version: 1\nsecrets:\n  shared:\n    a:\n      description: the web administrator\n"
+        b"      max-age: 365d\n      rotation: tell bob\n      reload-units: [x.service]\n"
+        b"      path: /etc/a\n"
+    )
+    assert parse_manifest(text).declarations == (
+        Declaration(
+            SecretName("a"),
+            Shared(),
+            path="/etc/a",
+            reload_units=("x.service",),
+            description="the web administrator",
+            max_age=365,
+            rotation="tell bob",
+        ),
+    )
+
+
 def test_a_host_lives_in_the_directory_that_is_there() -> None:
     text = b"version: 1\nlayout: { host: ['systems/{host}', 'hosts/{host}'] }\nhosts: { hq: {} }\n"
     there = PurePosixPath("hosts/hq")
@@ -143,6 +207,7 @@ def test_commits_can_be_switched_off() -> None:
     assert parse_manifest(text).rebuild == RebuildSettings(Engine.PRINT, "{host}.log", None)
 
 
+_TWO = "version: 1\nhosts: { hq: {}, t15g: {} }\ngroups: { some: { hosts: [hq] } }\n"
 _HOSTS = "version: 1\nhosts: { hq: {}, t15g: {} }\ngroups: { all2: { hosts: [hq] } }\n"
 
 BAD: dict[str, tuple[str, str, str]] = {
@@ -167,34 +232,131 @@ BAD: dict[str, tuple[str, str, str]] = {
         "unknown manifest key 'hostt' in layout",
     ),
     "templates": (
-        "version: 1\ntemplates: {}\n",
-        "2:1",
-        "the manifest key 'templates' is not supported yet",
+        "version: 1\ntemplates: { home: {} }\n",
+        "2:14",
+        "unknown manifest key 'home' in templates",
     ),
-    "home document": (
-        "version: 1\nlayout:\n  home-document: x\n",
-        "3:3",
-        "the manifest key 'home-document' is not supported yet",
+    "home document of nobody": (
+        "version: 1\nlayout:\n  home-document: systems/{host}.yaml\n",
+        "3:18",
+        "the pattern 'systems/{host}.yaml' gives every user the same path",
     ),
-    "admins": (
-        "version: 1\nsecrets:\n  admins: {}\n",
-        "3:3",
-        "the manifest key 'admins' is not supported yet",
+    "user key of no host": (
+        "version: 1\nlayout:\n  user-key: keys/{user}\n",
+        "3:13",
+        "the pattern 'keys/{user}' gives every host the same path",
     ),
-    "each": (
-        "version: 1\nsecrets: { each: {} }\n",
+    "admin document of a host": (
+        "version: 1\nlayout:\n  admin-document: '{host}.yaml'\n",
+        "3:19",
+        "'{host}' has no meaning in the pattern '{host}.yaml'",
+    ),
+    "unknown scope": (
+        "version: 1\nsecrets: { admin: {} }\n",
         "2:12",
-        "the manifest key 'each' is not supported yet",
+        "unknown manifest key 'admin' in secrets",
+    ),
+    "owner of the admins": (
+        "version: 1\nsecrets: { admins: { a: { owner: me } } }\n",
+        "2:27",
+        "'owner' stands here, which is of no use: it is delivered nowhere",
+    ),
+    "units of a home": (
+        _TWO + "secrets: { home: { me: { a: { hosts: [hq], restart-units: [x] } } } }\n",
+        "4:44",
+        "'restart-units' stands here, which sops-nix has not in Home Manager",
+    ),
+    "home on no host": (
+        _TWO + "secrets: { home: { me: { a: {} } } }\n",
+        "4:26",
+        "'a' of a home names no host",
+    ),
+    "home on an unknown host": (
+        _TWO + "secrets: { home: { me: { a: { hosts: [hp] } } } }\n",
+        "4:39",
+        "unknown host 'hp'",
+    ),
+    "home on a host twice": (
+        _TWO + "secrets: { home: { me: { a: { hosts: [hq, hq] } } } }\n",
+        "4:43",
+        "'hq' stands here twice",
+    ),
+    "home of nobody": (
+        _TWO + "secrets: { home: { all: {} } }\n",
+        "4:20",
+        "'all' cannot be the name of a user",
+    ),
+    "hosts of a host": (
+        _TWO + "secrets: { hosts: { hq: { a: { hosts: [hq] } } } }\n",
+        "4:32",
+        "unknown manifest key 'hosts' in a declaration",
+    ),
+    "each of an unknown group": (
+        _TWO + "secrets: { each: { al: {} } }\n",
+        "4:20",
+        "unknown group 'al'",
+    ),
+    "one name for each and on one host": (
+        _TWO + "secrets:\n  each: { all: { a: {} } }\n  hosts: { t15g: { a: {} } }\n",
+        "6:20",
+        "host/t15g:a and host/t15g:a of line 5 reach one host",
+    ),
+    "one name for each of all and of a group": (
+        _TWO + "secrets:\n  each:\n    all: { a: {} }\n    some: { a: {} }\n",
+        "7:13",
+        "host/hq:a and host/hq:a of line 6 reach one host",
+    ),
+    "a name below one for each": (
+        _TWO + "secrets:\n  shared: { a/b: {} }\n  each: { all: { a: {} } }\n",
+        "6:18",
+        (
+            "host/hq:a and shared:a/b of line 5 reach one host, "
+            "and a value cannot have others below it"
+        ),
+    ),
+    "a beside a/b in a home": (
+        _TWO + "secrets: { home: { me: { a: { hosts: [hq] }, a/b: { hosts: [hq] } } } }\n",
+        "4:46",
+        (
+            "home/hq/me:a/b and home/hq/me:a of line 4 reach one host, "
+            "and a value cannot have others below it"
+        ),
+    ),
+    "a home in a host's document": (
+        _TWO + "layout: { home-document: 'systems/{host}/{user}.yaml' }\n"
+        "secrets: { home: { secrets: { a: { hosts: [hq] } } } }\n",
+        "5:31",
+        "user 'secrets' of host 'hq' and host 'hq' have the same file systems/hq/secrets.yaml",
+    ),
+    "the admins' document in the shared one's place": (
+        "version: 1\nlayout: { admin-document: shared/secrets.yaml }\n",
+        "2:1",
+        "the admins' document and the shared document have the same file shared/secrets.yaml",
+    ),
+    "age in words": (
+        "version: 1\nsecrets: { shared: { a: { max-age: a year } } }\n",
+        "2:36",
+        "'a year' is no number of days",
+    ),
+    "relative path": (
+        "version: 1\nsecrets: { shared: { a: { path: x/y } } }\n",
+        "2:33",
+        "'x/y' is no absolute path",
     ),
     "generator": (
-        "version: 1\nsecrets:\n  shared:\n    a: { generator: prompt }\n",
-        "4:10",
-        "the manifest key 'generator' is not supported yet",
+        "version: 1\nsecrets:\n  shared:\n    a: { generator: promt }\n",
+        "4:21",
+        "unknown generator 'promt'",
     ),
-    "member": (
-        "version: 1\npeople: { ops: { role: member } }\n",
-        "2:24",
-        "role: member is not supported yet",
+    "undeclared input": (
+        "version: 1\nsecrets:\n  shared:\n    a: { generator: { hashed-password: { of: b } } }\n",
+        "4:5",
+        "shared:a is made from 'b', which is not declared",
+    ),
+    "circle of inputs": (
+        "version: 1\nsecrets:\n  shared:\n    a: { generator: { hashed-password: { of: a } } }\n",
+        "4:5",
+        "values are made from each other in a circle: shared:a → shared:a",
     ),
     "other role": ("version: 1\npeople: { ops: { role: boss } }\n", "2:24", "'boss' is no 'role'"),
     "colmena": (
@@ -207,10 +369,10 @@ BAD: dict[str, tuple[str, str, str]] = {
         "4:24",
         "engine: deploy-rs is not supported yet",
     ),
-    "pure evaluation": (
-        "version: 1\nevaluate: pure\n",
+    "impure evaluation": (
+        "version: 1\nevaluate: impure\n",
         "2:11",
-        "evaluate: pure is not supported yet",
+        "'impure' is no 'evaluate'",
     ),
     "full": (
         "version: 1\nrebuild:\n  full: {}\n",
@@ -500,7 +662,10 @@ def test_refuses_a_bad_manifest_with_its_place(text: str, place: str, problem: s
     [
         ("version: 1\nhost: {}\n", "did you mean hosts?"),
         ("version: 1\nhosts: { hq: { zzz: 1 } }\n", "known here: directory, attribute,"),
-        ("version: 1\nsecrets: { each: }\n", "leave it out for now"),
+        ("version: 1\nrebuild: { full: {} }\n", "leave it out for now"),
+        ("version: 1\nsecrets: { each: { al: } }\n", "did you mean all?"),
+        ("version: 1\nsecrets: { home: { me: { a: } } }\n", "say `hosts: [HOST]`"),
+        ("version: 1\npeople: { me: { role: boss } }\n", "use admin or member or escrow"),
         ("version: 1\nhosts: { t15g: {} }\nsecrets: { hosts: { t15: } }\n", "did you mean t15g?"),
     ],
 )

@@ -29,6 +29,7 @@ from tests.tools import require_sops
 
 HQ = "systems/hq/secrets.yaml"
 T460 = "systems/t460/secrets.yaml"
+T460_WIRING = "systems/t460/secrets.nix"
 
 
 @pytest.fixture
@@ -77,7 +78,8 @@ def test_the_value_stands_in_no_plan(fleet: Fleet) -> None:
 
 def test_a_new_document_is_for_the_readers_of_its_rule(fleet: Fleet) -> None:
     draft = set_value(fleet, "host/t460:restic/password")
-    assert changed(draft) == [T460]
+    assert changed(draft) == [T460, T460_WIRING]
+    assert "defaultSopsFile" in after(draft, T460_WIRING)
     assert why(draft, T460) == ["new document for ann, t460", "+ host/t460:restic/password"]
     fleet.apply(draft)
     assert fleet.values(T460, *fleet.t460.identities) == {"restic/password": MARKER}
@@ -126,7 +128,7 @@ def test_a_rule_that_is_lacking_comes_with_the_document(fleet: Fleet) -> None:
 
 def test_other_drift_of_the_policy_is_not_part_of_it(fleet: Fleet) -> None:
     fleet.edit(".sops.yaml", "          - *hq\n          - *t460\n", "          - *hq\n")
-    assert changed(set_value(fleet, "host/t460:a")) == [T460]
+    assert changed(set_value(fleet, "host/t460:a")) == [T460, T460_WIRING]
 
 
 def test_a_host_without_a_key_is_refused_with_what_to_do(fleet: Fleet) -> None:
@@ -278,7 +280,19 @@ def test_a_new_document_needs_no_identity(fleet: Fleet) -> None:
     draft = fleet.draft()
     where = place(draft.repository, "host/t460:a")
     stranger = unlock_with(person()[0])
-    assert changed(secrets.set_value(draft, where, Plaintext(b"x"), stranger, NOW)) == [T460]
+    draft = secrets.set_value(draft, where, Plaintext(b"x"), stranger, NOW)
+    assert changed(draft) == [T460, T460_WIRING]
+
+
+@pytest.mark.parametrize("recipients", ["*ann, *t460, *hq", "*ann"], ids=["opens", "closes"])
+def test_a_new_document_is_not_governed_by_a_rule_for_others(fleet: Fleet, recipients: str) -> None:
+    fleet.edit(".sops.yaml", r"^systems/t460/secrets\.yaml$", r"^systems/never\.yaml$")
+    rule = r"  - path_regex: systems/[^/]+/secrets\.yaml$"
+    groups = f"    key_groups: [{{ age: [{recipients}] }}]"
+    fleet.edit(".sops.yaml", "  # one a machine\n", f"{rule}\n{groups}\n  # one a machine\n")
+    draft = set_value(fleet, "host/t460:a")
+    assert why(draft, ".sops.yaml") == ["+ rule for systems/t460/secrets.yaml: ann, t460"]
+    assert why(draft, T460) == ["new document for ann, t460", "+ host/t460:a"]
 
 
 def test_a_removed_value_is_gone_and_its_neighbours_stay(fleet: Fleet) -> None:
