@@ -15,10 +15,10 @@ from nixsecrets.fleet.access import (
 )
 from nixsecrets.fleet.address import Place, place_of
 from nixsecrets.fleet.layout import MANIFEST
-from nixsecrets.fleet.model import Admins, AtHome, Deliver, Host, InFile
+from nixsecrets.fleet.model import Address, Admins, AtHome, Deliver, Fleet, Host, InFile
 from nixsecrets.fleet.names import SecretName, clashes
 from nixsecrets.plaintext import Plaintext
-from nixsecrets.plans import documents, policy, recipients, wiring
+from nixsecrets.plans import dates, documents, policy, recipients, wiring
 from nixsecrets.plans.documents import leaf_name
 from nixsecrets.plans.draft import Draft, Unlock
 from nixsecrets.sops import branch, document, sealing
@@ -48,6 +48,7 @@ def set_branch(draft: Draft, place: Place, values: Branch, unlock: Unlock, now: 
         NoIdentityError: the document does not open.
     """
     draft, difference = put(draft, place, values, unlock, now)
+    draft = dates.follow(draft, difference.written, difference.gone, now)
     return deliver(draft, place, difference)
 
 
@@ -92,14 +93,33 @@ def remove(draft: Draft, place: Place, unlock: Unlock, now: datetime) -> Draft:
         NoIdentityError: the document does not open.
     """
     draft, difference = cut(draft, place, unlock, now)
+    draft = dates.follow(draft, difference.written, difference.gone, now)
     return deliver(draft, place, difference)
 
 
 class Difference(NamedTuple):
-    """The names of values that came to a document or went from it."""
+    """What has changed in a document.
+
+    Args:
+        added: the names of values that came.
+        removed: the names of values that went.
+        written: the declared values that are others now.
+        gone: the declared values that went.
+    """
 
     added: frozenset[SecretName] = frozenset()
     removed: frozenset[SecretName] = frozenset()
+    written: frozenset[Address] = frozenset()
+    gone: frozenset[Address] = frozenset()
+
+    def joined(self, later: "Difference") -> "Difference":
+        """Return what has changed by this and then by a later change of other values."""
+        return Difference(
+            self.added | later.added,
+            self.removed | later.removed,
+            self.written | later.written,
+            self.gone | later.gone,
+        )
 
 
 def put(
@@ -111,7 +131,8 @@ def put(
         draft = draft.warning(f"{place.address} is empty, and an empty value is never encrypted")
     if draft.repository.sources.find(place.path) is None:
         draft = _new_document(draft, place, values, now)
-        return draft, Difference(added=frozenset(_names(place, values)))
+        came = _difference(draft.fleet, place, (), values)
+        return draft, came._replace(added=frozenset(_names(place, values)))
     opened = documents.open_at(draft.repository, place.path, unlock)
     present = branch.find_branch(opened, place.key_path)
     try:
@@ -128,7 +149,10 @@ def put(
     )
     why = (f"{sign}{_spelled(place, name)}" for sign, name in signs)
     draft = _warn_of_clear(draft.changed(place.path, content, *why), place)
-    return draft, Difference(frozenset(after) - {*before}, frozenset(before) - {*after})
+    difference = _difference(draft.fleet, place, present, values)
+    return draft, difference._replace(
+        added=frozenset(after) - {*before}, removed=frozenset(before) - {*after}
+    )
 
 
 def cut(draft: Draft, place: Place, unlock: Unlock, now: datetime) -> tuple[Draft, Difference]:
@@ -137,7 +161,8 @@ def cut(draft: Draft, place: Place, unlock: Unlock, now: datetime) -> tuple[Draf
     if draft.repository.sources.find(place.path) is None:
         raise _unknown(place)
     opened = documents.open_at(draft.repository, place.path, unlock)
-    gone = _names(place, branch.find_branch(opened, place.key_path))
+    present = branch.find_branch(opened, place.key_path)
+    gone = _names(place, present)
     if not gone:
         raise _unknown(place)
     try:
@@ -145,7 +170,20 @@ def cut(draft: Draft, place: Place, unlock: Unlock, now: datetime) -> tuple[Draf
     except NixsecretsError as error:
         raise error.within(place.path) from None
     draft = draft.changed(place.path, content, *(f"- {_spelled(place, name)}" for name in gone))
-    return draft, Difference(removed=frozenset(gone))
+    difference = _difference(draft.fleet, place, present, ())
+    return draft, difference._replace(removed=frozenset(gone))
+
+
+def _difference(fleet: Fleet, place: Place, before: Branch, after: Branch) -> Difference:
+    """Return which declared values another branch at a place makes others, or takes away."""
+    were, are = ({one.path: one for one in values} for values in (before, after))
+    changed = [(*place.key_path, *path) for path, one in are.items() if were.get(path) != one]
+    lost = [(*place.key_path, *path) for path in were.keys() - are.keys()]
+    written = {one.address for one in dates.declared_at(fleet, place, changed)}
+    touched = dates.declared_at(fleet, place, lost)
+    written.update(one.address for one in touched if one.whole_file)
+    gone = {one.address for one in touched} - written
+    return Difference(written=frozenset(written), gone=frozenset(gone))
 
 
 def deliver(draft: Draft, place: Place, difference: Difference) -> Draft:

@@ -8,9 +8,8 @@ from functools import partial
 from nixsecrets.errors import IntegrityError, RepositoryError
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops import mac
-from nixsecrets.sops.cipher import Cipher, looks_sealed, path_aad
+from nixsecrets.sops.cipher import Bonds, Cipher, looks_sealed, path_aad
 from nixsecrets.sops.document import (
-    COMMENT_RULES,
     Document,
     OpenDocument,
     Opened,
@@ -21,7 +20,17 @@ from nixsecrets.sops.document import (
     parse,
 )
 from nixsecrets.sops.metadata import Metadata
-from nixsecrets.sops.sealing import Sealed, check, clear_items, finish, ready, respelled, sealed
+from nixsecrets.sops.rules import COMMENT_RULES
+from nixsecrets.sops.sealing import (
+    Sealed,
+    check,
+    clear_items,
+    finish,
+    kept,
+    ready,
+    respelled,
+    sealed,
+)
 from nixsecrets.sops.stores import formats
 from nixsecrets.sops.stores.formats import Format
 from nixsecrets.sops.stores.text import METADATA_NAME, Scalar, Text
@@ -59,13 +68,14 @@ def set_scalar(opened: OpenDocument, path: KeyPath, scalar: Scalar, now: datetim
     edit = placing(spelled)
     if current is None or not isinstance(current.item, Leaf):
         changed = parse(document.text.apply([edit]), document.form)
-        items = list(_carried(opened.items, changed, cipher))
+        carried = list(_carried(opened.items, changed, cipher))
+        values = [one.opened for one in carried]
+        items: Iterable[Sealed] = carried
     else:
         new = _opened(current.item, scalar, encrypted=spelled != scalar)
-        items = [
-            Sealed(new, spelled.content) if one is current else _kept(one) for one in opened.items
-        ]
-    stamps = _stamps(document.text, items, document.metadata.stamped(now), cipher)
+        values = [new if one is current else one for one in opened.items]
+        items = (Sealed(one, spelled.content) if one is new else kept(one) for one in values)
+    stamps = _stamps(document.text, values, document.metadata.stamped(now), cipher)
     content = document.text.apply([edit, *stamps])
     check(content, document.form, items)
     return content
@@ -85,7 +95,8 @@ def remove_value(opened: OpenDocument, path: KeyPath, now: datetime) -> bytes:
     edit = document.text.remove_leaf(path)
     changed = parse(document.text.apply([edit]), document.form)
     items = list(_carried(opened.items, changed, cipher))
-    stamps = _stamps(document.text, items, document.metadata.stamped(now), cipher)
+    values = [one.opened for one in items]
+    stamps = _stamps(document.text, values, document.metadata.stamped(now), cipher)
     content = document.text.apply([edit, *stamps])
     check(content, document.form, items)
     return content
@@ -103,13 +114,18 @@ def replace_text(opened: OpenDocument, plaintext: Plaintext, now: datetime) -> b
     selection = document.metadata.selection
     text = ready(plaintext, document.form, selection)
     known = _ciphertexts(opened)
-    items = [_remembered(one, known, cipher, document.form) for one in clear_items(text, selection)]
+    bonds = Bonds()
+    items = [
+        _remembered(one, known, cipher, document.form, bonds)
+        for one in clear_items(text, selection)
+    ]
     metadata = document.metadata.stamped(now)
     joined = _joined(document, text.apply(respelled(text, items)))
     if joined is None:
         content = finish(text, items, metadata, cipher)
     else:
-        content = joined.apply(_stamps(joined, items, metadata, cipher))
+        values = [one.opened for one in items]
+        content = joined.apply(_stamps(joined, values, metadata, cipher))
     check(content, document.form, items)
     return content
 
@@ -182,7 +198,7 @@ def _opened(leaf: Leaf, scalar: Scalar, *, encrypted: bool) -> Opened:
 def _carried(before: Iterable[Opened], after: Document, cipher: Cipher) -> Iterator[Sealed]:
     """Yield the items of a changed document, opened only where they were not before."""
     known = {_place(one.item): one for one in before}
-    ciphertexts = {_kept(one).spelled for one in known.values() if one.encrypted}
+    ciphertexts = {kept(one).spelled for one in known.values() if one.encrypted}
     heeded = after.metadata.selection.kind in COMMENT_RULES
     for item, encrypted in after.items():
         if heeded and isinstance(item, Leaf):
@@ -190,7 +206,7 @@ def _carried(before: Iterable[Opened], after: Document, cipher: Cipher) -> Itera
         one = known.get(_place(item))
         if one is None:
             one = open_item(item, cipher, encrypted=encrypted)
-        yield _kept(one._replace(item=item))
+        yield kept(one._replace(item=item))
 
 
 def _refuse_other_side(
@@ -207,14 +223,6 @@ def _refuse_other_side(
         )
 
 
-def _kept(opened: Opened) -> Sealed:
-    match opened.item:
-        case Comment() as comment:
-            return Sealed(opened, encoded(comment.text))
-        case Leaf() as leaf:
-            return Sealed(opened, leaf.content)
-
-
 def _place(item: Item) -> _Place:
     match item:
         case Comment():
@@ -229,7 +237,7 @@ def _ciphertexts(document: OpenDocument) -> _Ciphertexts:
     for one in document.items:
         if one.encrypted and one.value is not None:
             kind = _kind(one, document.document.form)
-            known[_keys(one), kind, one.value.reveal()].append(_kept(one).spelled)
+            known[_keys(one), kind, one.value.reveal()].append(kept(one).spelled)
     return known
 
 
@@ -247,18 +255,20 @@ def _keys(opened: Opened) -> tuple[str, ...]:
             return keys_of(path)
 
 
-def _remembered(opened: Opened, known: _Ciphertexts, cipher: Cipher, form: Format) -> Sealed:
+def _remembered(
+    opened: Opened, known: _Ciphertexts, cipher: Cipher, form: Format, bonds: Bonds
+) -> Sealed:
     if opened.encrypted and opened.value is not None:
         spelled = known.get((_keys(opened), _kind(opened, form), opened.value.reveal()))
         if spelled:
             return Sealed(opened, spelled.popleft())
-    return sealed(opened, cipher)
+    return sealed(opened, cipher, bonds)
 
 
 def _stamps(
-    text: Text, items: Iterable[Sealed], metadata: Metadata, cipher: Cipher
+    text: Text, values: Iterable[Opened], metadata: Metadata, cipher: Cipher
 ) -> Sequence[Edit]:
     """Return the edits that give `mac` and `lastmodified` their new texts."""
-    code = code_of([one.opened for one in items], metadata)
+    code = code_of(values, metadata)
     sealed_code = mac.seal(code, cipher, metadata.lastmodified)
     return text.stamp_metadata({"lastmodified": metadata.lastmodified, "mac": sealed_code})

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from nixsecrets.errors import IntegrityError
 from nixsecrets.plaintext import Plaintext
+from nixsecrets.sops.tree import KeyPath, keys_of
 
 DATA_KEY_BYTES = 32
 _IV_BYTES = 32
@@ -21,7 +22,7 @@ _SPELLING = (
 )
 
 
-_FIELDS = re.compile(r"ENC\[AES256_GCM,data:([^,]+),iv:([^,]+),tag:([^,]+),type:([a-z]+)\]")
+_FIELDS = re.compile(rb"ENC\[AES256_GCM,data:([^,]+),iv:([^,]+),tag:([^,]+),type:([a-z]+)\]")
 """The same for `open`, which finds out what is no base64 when it decodes."""
 
 
@@ -70,9 +71,8 @@ class Cipher:
 
     def _seal(self, plaintext: Plaintext, type_name: str, aad: bytes, iv: bytes) -> str:
         sealed = self._aes.encrypt(iv, plaintext.reveal(), aad)
-        data, tag = sealed[:-_TAG_BYTES], sealed[-_TAG_BYTES:]
-        fields = f"data:{_base64(data)},iv:{_base64(iv)},tag:{_base64(tag)},type:{type_name}"
-        return f"{_PREFIX}{fields}]"
+        data, tag = _base64(sealed[:-_TAG_BYTES]), _base64(sealed[-_TAG_BYTES:])
+        return f"{_PREFIX}data:{data},iv:{_base64(iv)},tag:{tag},type:{type_name}]"
 
     def open(self, spelled: str, aad: bytes) -> tuple[str, Plaintext]:
         """Return the type's name and the plaintext of one sealed leaf.
@@ -83,17 +83,25 @@ class Cipher:
             IntegrityError: `spelled` is not a leaf that this data key sealed for `aad`. Which of
                 the three is wrong cannot be told apart.
         """
+        name, plaintext = self.open_bytes(spelled.encode("utf-8", "surrogateescape"), aad)
+        return name.decode(), plaintext
+
+    def open_bytes(self, spelled: bytes, aad: bytes) -> tuple[bytes, Plaintext]:
+        """Do what `open` does, with the bytes as they stand in the document.
+
+        Raises:
+            IntegrityError: as of `open`.
+        """
         match = _FIELDS.fullmatch(spelled)
         if match is None:
             raise IntegrityError("is not a sealed leaf, though its rule says it is encrypted")
+        data, iv, tag, name = match.groups()
         try:
-            data = a2b_base64(match[1], strict_mode=True)
-            iv = a2b_base64(match[2], strict_mode=True)
-            tag = a2b_base64(match[3], strict_mode=True)
-            plaintext = self._aes.decrypt(iv, data + tag, aad)
+            sealed = a2b_base64(data, strict_mode=True) + a2b_base64(tag, strict_mode=True)
+            plaintext = self._aes.decrypt(a2b_base64(iv, strict_mode=True), sealed, aad)
         except (Base64Error, ValueError, InvalidTag):
             raise IntegrityError("the ciphertext does not hold") from None
-        return match[4], Plaintext(plaintext)
+        return name, Plaintext(plaintext)
 
 
 def path_aad(keys: tuple[str, ...]) -> bytes:
@@ -102,6 +110,26 @@ def path_aad(keys: tuple[str, ...]) -> bytes:
     A comment at top level is bound to a lone colon (sops `sops.go`, `Tree.Encrypt`).
     """
     return (":".join(keys) + ":").encode("utf-8", "surrogateescape")
+
+
+class Bonds:
+    """What leaves are bound to, asked for one after the other: most share all keys but the last."""
+
+    __slots__ = ("_above", "_keys")
+
+    def __init__(self) -> None:
+        self._above: KeyPath = ()
+        self._keys = ""
+
+    def of(self, path: KeyPath) -> bytes:
+        """Return what `path_aad` does for the keys of a leaf's path."""
+        above, step = path[:-1], path[-1]
+        if above != self._above:
+            self._above = above
+            self._keys = "".join([f"{key}:" for key in keys_of(above)])
+        keys = self._keys
+        text = f"{keys}{step}:" if isinstance(step, str) else keys or ":"
+        return text.encode("utf-8", "surrogateescape")
 
 
 def _base64(content: bytes) -> str:

@@ -1,9 +1,9 @@
 """Which leaves of a document are encrypted, and the regular expressions that say so."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import re2
@@ -62,7 +62,16 @@ class SelectionKind(Enum):
     ENCRYPTED_COMMENT_REGEX = "encrypted_comment_regex"
 
 
-_SUFFIXES = frozenset({SelectionKind.UNENCRYPTED_SUFFIX, SelectionKind.ENCRYPTED_SUFFIX})
+COMMENT_RULES = (
+    SelectionKind.ENCRYPTED_COMMENT_REGEX,
+    SelectionKind.UNENCRYPTED_COMMENT_REGEX,
+)
+_SUFFIXES = (SelectionKind.UNENCRYPTED_SUFFIX, SelectionKind.ENCRYPTED_SUFFIX)
+_ENCRYPTING = (
+    SelectionKind.ENCRYPTED_SUFFIX,
+    SelectionKind.ENCRYPTED_REGEX,
+    SelectionKind.ENCRYPTED_COMMENT_REGEX,
+)
 
 
 class Selection(NamedTuple):
@@ -84,25 +93,26 @@ class Selection(NamedTuple):
             comments: texts, leading blank included, of the comments directly before the value
                 in its container and of those before each of its ancestors.
         """
-        match self.kind:
-            case SelectionKind.UNENCRYPTED_SUFFIX:
-                return not _ends(key_path, self.text)
-            case SelectionKind.ENCRYPTED_SUFFIX:
-                return _ends(key_path, self.text)
-            case SelectionKind.UNENCRYPTED_REGEX:
-                return not self._finds(key_path)
-            case SelectionKind.ENCRYPTED_REGEX:
-                return self._finds(key_path)
-            case SelectionKind.UNENCRYPTED_COMMENT_REGEX:
-                return not self._finds(comments)
-            case SelectionKind.ENCRYPTED_COMMENT_REGEX:
-                return self._finds(comments)
+        of_comments = self.kind in COMMENT_RULES
+        return self.search(comments if of_comments else key_path) is self.encrypts_what_it_finds
 
-    def _finds(self, texts: Iterable[str]) -> bool:
-        return any(map(compile_pattern(self.text).search, texts))
+    @property
+    def encrypts_what_it_finds(self) -> bool:
+        return self.kind in _ENCRYPTING
+
+    @property
+    def search(self) -> Callable[[tuple[str, ...]], bool]:
+        """Tells whether one of the mapping keys, or of the comments, is what the rule looks for."""
+        if self.kind in _SUFFIXES:
+            return partial(_ends, self.text)
+        return partial(_matches, compile_pattern(self.text))
 
 
-def _ends(names: tuple[str, ...], suffix: str) -> bool:
+def _matches(pattern: Pattern, texts: tuple[str, ...]) -> bool:
+    return any(map(pattern.search, texts))
+
+
+def _ends(suffix: str, names: tuple[str, ...]) -> bool:
     for name in names:  # noqa: SIM110  # `any` takes three times as long, and it is once a leaf
         if name.endswith(suffix):
             return True

@@ -1,17 +1,16 @@
 """Make a document: seal a text, wrap a data key to other readers, give a document a new one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import zip_longest
+from itertools import chain
 from os import urandom
 from typing import NamedTuple
 
 from nixsecrets.errors import IntegrityError, RepositoryError
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops import mac
-from nixsecrets.sops.cipher import DATA_KEY_BYTES, Cipher, path_aad
+from nixsecrets.sops.cipher import DATA_KEY_BYTES, Bonds, Cipher, path_aad
 from nixsecrets.sops.document import (
-    COMMENT_RULES,
     Document,
     OpenDocument,
     Opened,
@@ -22,7 +21,7 @@ from nixsecrets.sops.document import (
 )
 from nixsecrets.sops.keygroups import Readers, wrap_groups
 from nixsecrets.sops.metadata import Metadata, metadata_fields
-from nixsecrets.sops.rules import DEFAULT_SELECTION, Selection
+from nixsecrets.sops.rules import COMMENT_RULES, DEFAULT_SELECTION, Selection
 from nixsecrets.sops.stores import binary, formats
 from nixsecrets.sops.stores.formats import Format
 from nixsecrets.sops.stores.text import Scalar, Text
@@ -84,7 +83,8 @@ def seal(
     text = ready(plaintext, form, selection)
     data_key = Plaintext(urandom(DATA_KEY_BYTES))
     cipher = Cipher(data_key)
-    items = [sealed(one, cipher) for one in clear_items(text, selection)]
+    bonds = Bonds()
+    items = [sealed(one, cipher, bonds) for one in clear_items(text, selection)]
     groups, threshold = wrap_groups(data_key, readers)
     metadata = Metadata(groups, selection, mac_only_encrypted, "", "", threshold).stamped(now)
     content = finish(text, items, metadata, cipher)
@@ -133,11 +133,13 @@ def new_data_key(opened: OpenDocument, readers: Readers, now: datetime) -> bytes
         raise RepositoryError(f"{services} could not be given a new data key", hint="use sops")
     data_key = Plaintext(urandom(DATA_KEY_BYTES))
     cipher = Cipher(data_key)
-    items = [sealed(one, cipher) for one in opened.items]
     groups, threshold = wrap_groups(data_key, readers)
     metadata = document.metadata._replace(groups=groups, threshold=threshold).stamped(now)
-    content = finish(document.text, items, metadata, cipher)
-    check(content, document.form, items)
+    coded = _coded(metadata, opened.items, cipher)
+    meant, bonds = Trace(), Bonds()
+    items = meant.following(sealed(one, cipher, bonds) for one in opened.items)
+    content = _written(document.text, items, coded)
+    _check(content, document.form, meant)
     return content
 
 
@@ -177,24 +179,31 @@ def clear_items(text: Text, selection: Selection) -> Iterable[Opened]:
             yield Opened(item, is_sealed, item.kind, Plaintext(item.content))
 
 
-def sealed(opened: Opened, cipher: Cipher) -> Sealed:
+def sealed(opened: Opened, cipher: Cipher, bonds: Bonds) -> Sealed:
     """Return an item with a new ciphertext; one that is not encrypted, as it stands.
 
     Raises:
         IntegrityError: it is a comment that does not open.
     """
     item, is_encrypted, kind, value, container = opened
-    match item:
-        case Comment():
-            if not is_encrypted:
-                return Sealed(opened, encoded(item.text))
-            aad = path_aad(container)
-            return Sealed(opened, cipher.seal(_openable(value, item), _COMMENT_TYPE, aad).encode())
-        case Leaf():
-            if value is None or not is_encrypted:
-                return Sealed(opened, item.content)
-            name = (kind or LeafType.STR).value
-            return Sealed(opened, cipher.seal(value, name, path_aad(keys_of(item.path))).encode())
+    if not is_encrypted:
+        return kept(opened)
+    if isinstance(item, Comment):
+        text, aad = _openable(value, item), path_aad(container)
+        return Sealed(opened, cipher.seal(text, _COMMENT_TYPE, aad).encode())
+    if value is None:
+        return kept(opened)
+    name = (kind or LeafType.STR).value
+    return Sealed(opened, cipher.seal(value, name, bonds.of(item.path)).encode())
+
+
+def kept(opened: Opened) -> Sealed:
+    """Return an item as it stands."""
+    match opened.item:
+        case Comment() as comment:
+            return Sealed(opened, encoded(comment.text))
+        case Leaf() as leaf:
+            return Sealed(opened, leaf.content)
 
 
 def respelled(text: Text, items: Iterable[Sealed]) -> Iterable[Edit]:
@@ -210,26 +219,51 @@ def respelled(text: Text, items: Iterable[Sealed]) -> Iterable[Edit]:
 
 def finish(text: Text, items: Sequence[Sealed], metadata: Metadata, cipher: Cipher) -> bytes:
     """Return a text with its items sealed and its metadata with the MAC over them."""
-    code = code_of([one.opened for one in items], metadata)
-    complete = metadata._replace(mac=mac.seal(code, cipher, metadata.lastmodified))
-    block = text.write_metadata(metadata_fields(complete))
-    return text.apply([*respelled(text, items), *block])
+    return _written(text, items, _coded(metadata, [one.opened for one in items], cipher))
+
+
+def _coded(metadata: Metadata, items: Iterable[Opened], cipher: Cipher) -> Metadata:
+    sealed_code = mac.seal(code_of(items, metadata), cipher, metadata.lastmodified)
+    return metadata._replace(mac=sealed_code)
+
+
+def _written(text: Text, items: Iterable[Sealed], metadata: Metadata) -> bytes:
+    block = text.write_metadata(metadata_fields(metadata))
+    return text.apply(chain(respelled(text, items), block))
+
+
+class Trace:
+    """What items pass by, as one number: fifty thousand ciphertexts are not held to be compared."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def following(self, items: Iterable[Sealed]) -> Iterator[Sealed]:
+        for one in items:
+            self.note(one.opened.item, one.spelled)
+            yield one
+
+    def note(self, item: Item, spelled: bytes) -> None:
+        path = item.path if isinstance(item, Leaf) else ()
+        self.number = hash((self.number, path, spelled))
 
 
 def check(content: bytes, form: Format, items: Iterable[Sealed]) -> None:
     """Parse a document that was written, and find in it what was to be written."""
-    found = (_place(item) for item, _chosen in parse(content, form).items())
-    meant = (_place(one.opened.item, one.spelled) for one in items)
-    if any(one != other for one, other in zip_longest(found, meant)):
+    meant = Trace()
+    for one in items:
+        meant.note(one.opened.item, one.spelled)
+    _check(content, form, meant)
+
+
+def _check(content: bytes, form: Format, meant: Trace) -> None:
+    found, written = Trace(), parse(content, form).items()
+    for item, _chosen in written:
+        found.note(item, encoded(item.text) if isinstance(item, Comment) else item.content)
+    if found.number != meant.number:
         raise AssertionError("an edit of a document did not change what it was meant to")
-
-
-def _place(item: Item, spelled: bytes | None = None) -> tuple[KeyPath, bytes]:
-    match item:
-        case Comment():
-            return (), encoded(item.text) if spelled is None else spelled
-        case Leaf():
-            return item.path, item.content if spelled is None else spelled
 
 
 def _chosen(items: Iterable[tuple[Item, bool]]) -> Sequence[tuple[KeyPath, bool]]:

@@ -6,10 +6,13 @@ from base64 import b64decode, b64encode
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher as BlockCipher
 from cryptography.hazmat.primitives.ciphers import algorithms, modes
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nixsecrets.errors import IntegrityError
 from nixsecrets.plaintext import Plaintext
-from nixsecrets.sops.cipher import Cipher, looks_sealed, path_aad, spelled_type
+from nixsecrets.sops.cipher import Bonds, Cipher, looks_sealed, path_aad, spelled_type
+from nixsecrets.sops.tree import keys_of
 
 DATA_KEY = Plaintext(bytes(range(32)))
 IV = bytes(range(100, 132))
@@ -127,3 +130,10 @@ def _field(spelled: str, name: str) -> bytes:
 
 def _base64(content: bytes) -> str:
     return b64encode(content).decode()
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "b:", "", "ü", "\udcff", 0, 1]), min_size=1)))
+def test_leaves_one_after_the_other_are_bound_as_each_alone(paths: list[list[str | int]]) -> None:
+    bonds = Bonds()
+    found = [bonds.of(tuple(path)) for path in paths]
+    assert found == [path_aad(keys_of(tuple(path))) for path in paths]

@@ -11,9 +11,9 @@ from nixsecrets.errors import NoIdentityError, RepositoryError
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops import changing, document, sealing
 from nixsecrets.sops.document import OpenDocument
-from nixsecrets.sops.rules import parse_selection
+from nixsecrets.sops.rules import COMMENT_RULES, Selection, SelectionKind, parse_selection
 from nixsecrets.sops.stores import yaml
-from nixsecrets.sops.tree import Comment, KeyPath, Leaf
+from nixsecrets.sops.tree import Comment, KeyPath, Leaf, keys_of
 from tests.sops.real import make_identity
 
 ALICE, _ = make_identity()
@@ -438,3 +438,27 @@ def _without_age(content: bytes) -> bytes:
 def _hidden(content: bytes) -> bytes:
     sealed = re.sub(rb"data:[^,]+,iv:[^,]+,tag:[^,]+", b"", _without_age(content))
     return re.sub(rb'lastmodified: "[^"]+"', b"", sealed)
+
+
+def test_two_ciphertexts_that_changed_places_are_not_what_was_meant(now: datetime) -> None:
+    content = sealing.seal(Plaintext(b"a: x\nb: y\n"), [ALICE.recipient], now)
+    sealed = document.parse(content)
+    opened = document.open_document(sealed, document.open_data_key(sealed, [ALICE]))
+    items = [sealing.kept(one) for one in opened.items]
+    sealing.check(content, sealed.form, items)
+    first, second = (one.spelled for one in items)
+    swapped = content.replace(first, b"@").replace(second, first).replace(b"@", second)
+    for wrong in (swapped, content.replace(b"a:", b"c:")):
+        with pytest.raises(AssertionError):
+            sealing.check(wrong, sealed.form, items)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SelectionKind if kind not in COMMENT_RULES])
+def test_neighbours_are_chosen_as_each_leaf_alone(kind: SelectionKind) -> None:
+    text = b"x: 1\na:\n  x: 1\n  b: [1, {x: 1, y: 1}, [2]]\nx2: {a: 1, x: {b: 1}}\n"
+    selection = Selection(kind, "x")
+    found = [*document.items_with_rule(yaml.parse(text).tree, selection)]
+    assert [chosen for _item, chosen in found] == [
+        selection.encrypts(keys_of(item.path), ()) for item, _chosen in found
+    ]
+    assert len({chosen for _item, chosen in found}) == 2

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nixsecrets.errors import RepositoryError
+from nixsecrets.errors import IntegrityError, RepositoryError
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops import changing, document, sealing
 from nixsecrets.sops.document import OpenDocument
@@ -14,6 +14,7 @@ from nixsecrets.sops.stores import yaml, yaml_lines
 from nixsecrets.sops.stores.text import Scalar
 from nixsecrets.sops.stores.yaml_lines import LineText
 from nixsecrets.sops.tree import LeafType
+from nixsecrets.textedit import Edit
 from tests.sops.real import make_identity
 
 IDENTITY, _SECRET = make_identity()
@@ -143,3 +144,39 @@ def test_a_document_without_values_is_an_empty_mapping(now: datetime) -> None:
     sealed = document.parse(content)
     opened = document.open_document(sealed, document.open_data_key(sealed, [IDENTITY]))
     assert again(changing.remove_value(opened, ("a",), now), opened) == b"{}\n"
+
+
+def test_the_metadata_alone_is_what_the_whole_document_has(opened: OpenDocument) -> None:
+    content = opened.document.text.apply(())
+    outline = document.parse_outline(content)
+    assert isinstance(outline.text, LineText)
+    assert outline.text.places is None
+    assert outline.metadata == opened.document.metadata
+    assert tuple(outline.text.tree) == tuple(opened.document.text.tree)
+
+
+def test_a_merge_that_left_its_marks_is_refused_though_the_metadata_is_whole(
+    opened: OpenDocument,
+) -> None:
+    content = b"<<<<<<< HEAD\n" + opened.document.text.apply(())
+    with pytest.raises((RepositoryError, IntegrityError)):
+        document.parse_outline(content)
+
+
+@settings(max_examples=300)
+@given(lines())
+def test_whatever_the_lines_are_the_metadata_alone_agrees_with_the_whole(body: str) -> None:
+    content = (body + BLOCK).encode()
+    outline = yaml_lines.parse_outline(content)
+    by_lines = yaml_lines.parse(content)
+    if by_lines is not None:
+        assert outline is not None
+        assert outline.metadata == by_lines.metadata
+
+
+def test_edits_that_overlap_or_come_out_of_order_are_refused(opened: OpenDocument) -> None:
+    late, early = Edit(5, 6, "x"), Edit(1, 2, "y")
+    with pytest.raises(ValueError, match="out of order"):
+        opened.document.text.apply([late, early])
+    with pytest.raises(ValueError, match="out of order"):
+        opened.document.text.apply([late, late])

@@ -77,6 +77,11 @@ def parse(content: bytes, form: Format) -> Text:
     return _parser(f"{form.value}:parse")(content)
 
 
+def parse_outline(content: bytes, form: Format) -> Text | None:
+    """Parse the metadata of a document and no more; None: it does not stand by itself."""
+    return yaml_lines.parse_outline(content) if form is Format.YAML else None
+
+
 def parse_plain(content: bytes, form: Format) -> Text:
     """Parse a text in clear; for binary, any bytes are one.
 

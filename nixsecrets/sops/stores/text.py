@@ -80,4 +80,4 @@ class Text(Protocol):
         """Return the edits that take the metadata away."""
 
     def apply(self, edits: Iterable[Edit]) -> bytes:
-        """Return the text with edits made, as bytes of a file."""
+        """Return the text with edits made, which come in file order, as bytes of a file."""

@@ -6,8 +6,9 @@ it reads, libyaml makes the same values at the same places.
 """
 
 import re
-from collections import deque
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
 from typing import NamedTuple
 
 from nixsecrets.sops.metadata import Value
@@ -17,45 +18,63 @@ from nixsecrets.sops.stores.yaml import YamlText
 from nixsecrets.sops.stores.yaml_scalars import resolve_plain
 from nixsecrets.sops.stores.yaml_spelling import spell
 from nixsecrets.sops.stores.yaml_text import DEFAULT_INDENT
-from nixsecrets.sops.tree import Comment, Empty, KeyPath, Leaf, LeafType
-from nixsecrets.textedit import Edit, apply_edits, line_start
+from nixsecrets.sops.tree import Comment, Empty, Item, KeyPath, Leaf, LeafType
+from nixsecrets.textedit import Edit
 
-_HEAD = f"{METADATA_NAME}:\n"
-_BLOCK = re.compile(rf"{_HEAD}(?: [^\n]*\n)+\Z")
-_SEALED_HEAD = "ENC["
-_SEALED = r"ENC\[AES256_GCM,[A-Za-z0-9+/=:,_]*\]"
-_QUOTED = r'"[ !#-\[\]-~]*"'
-_PLAIN = r"-?[A-Za-z0-9_./+][A-Za-z0-9_./+-]*"
-_VALUE = rf"{_SEALED}|{_QUOTED}|{_PLAIN}|\[\]|\{{\}}|"
-_LINE = re.compile(
-    rf"^( *)(- )?(?:([A-Za-z_][A-Za-z0-9_./-]*):(?: |(?=\n)))?({_VALUE})\n", re.MULTILINE
-)
+_HEAD = f"{METADATA_NAME}:\n".encode()
+_BLOCK = re.compile(rb"%s(?: [^\n]*\n)+\Z" % _HEAD)
+_SEALED_HEAD = b"ENC["
+_SEALED = rb"ENC\[AES256_GCM,[A-Za-z0-9+/=:,_]*\]"
+_QUOTED = rb'"[ !#-\[\]-~]*"'
+_PLAIN = rb"-?[A-Za-z0-9_./+][A-Za-z0-9_./+-]*"
+_VALUE = rb"%s|%s|%s|\[\]|\{\}|" % (_SEALED, _QUOTED, _PLAIN)
+_NAME = rb"[A-Za-z_][A-Za-z0-9_./-]*"
+_LINE = re.compile(rb"^( *)(- )?(?:(%s):(?: |(?=\n)))?(%s)\n" % (_NAME, _VALUE), re.MULTILINE)
+_LINES = rb"(?: *(?:- )?(?:%s:(?: |(?=\n)))?(?:%s)\n)*+" % (_NAME, _VALUE)
 _TYPED_WORDS = frozenset(
-    ("null", "Null", "NULL", "true", "True", "TRUE", "false", "False", "FALSE")
+    (b"null", b"Null", b"NULL", b"true", b"True", b"TRUE", b"false", b"False", b"FALSE")
 )
-_EMPTY = {"[]": Empty.LIST, "{}": Empty.MAPPING}
+_EMPTY = {b"[]": Empty.LIST, b"{}": Empty.MAPPING}
 _ITEM_INDENT = 2
+
+
+class Places(NamedTuple):
+    """Where the leaves of a text stand, one position a leaf: a tenth of what the leaves take.
+
+    Args:
+        paths: their key paths.
+        spans: of each, the offset at which it stands and the one after it.
+        lines: from 1.
+    """
+
+    paths: Sequence[KeyPath]
+    spans: Sequence[int]
+    lines: Sequence[int]
 
 
 class LineText(NamedTuple):
     """A document that can be read line by line: a `Text`.
 
-    Its leaves are read each time they are asked for: fifty thousand of them take more memory
+    Its leaves are made each time they are asked for: fifty thousand of them take more memory
     than time.
 
     Args:
-        text: the whole text.
+        content: the whole text, ASCII.
         block: the metadata, as a text of its own.
-        start: offset in `text` at which `block` starts.
+        start: offset in `content` at which `block` starts.
+        places: of the leaves; None: they were not looked for.
     """
 
-    text: str
+    content: bytes
     block: YamlText
     start: int
+    places: Places | None
 
     @property
-    def tree(self) -> Iterator[Leaf]:
-        return _Reader().leaves(self.text, self.start)
+    def tree(self) -> Iterable[Item]:
+        if self.places is None:
+            return self.whole().tree
+        return _leaves(self.content, self.places)
 
     @property
     def metadata(self) -> Mapping[str, Value] | None:
@@ -78,14 +97,16 @@ class LineText(NamedTuple):
 
     def respell_leaf(self, leaf: Leaf, scalar: Scalar) -> Edit:
         """Return the edit that puts another value in a leaf's place."""
+        if scalar.content.startswith(_SEALED_HEAD) and re.fullmatch(_SEALED, scalar.content):
+            return Edit(leaf.start, leaf.end, scalar.content.decode())
         column = self._column_of(leaf) if b"\n" in scalar.content else 0
         spelled = spell(scalar.kind, scalar.content, column + DEFAULT_INDENT)
         return Edit(leaf.start, leaf.end, spelled)
 
     def _column_of(self, leaf: Leaf) -> int:
         """Return the column of a leaf's mapping key, or of the text behind its dash."""
-        head = self.text[line_start(self.text, leaf.start) : leaf.start]
-        return len(head) - len(head.lstrip(" -"))
+        head = self.content[self.content.rfind(b"\n", 0, leaf.start) + 1 : leaf.start]
+        return len(head) - len(head.lstrip(b" -"))
 
     def respell_comment(self, comment: Comment, sealed: str) -> Edit:
         return self.whole().respell_comment(comment, sealed)
@@ -106,30 +127,65 @@ class LineText(NamedTuple):
         return self._moved(self.block.stamp_metadata(fields))
 
     def cut_metadata(self) -> Sequence[Edit]:
-        return [Edit(self.start, len(self.text), "" if self.start else "{}\n")]
+        return [Edit(self.start, len(self.content), "" if self.start else "{}\n")]
 
     def apply(self, edits: Iterable[Edit]) -> bytes:
-        return apply_edits(self.text, edits).encode()
+        """Return the text with edits made, which come in file order and are kept no longer."""
+        content, done, made = memoryview(self.content), 0, BytesIO()
+        for start, end, new in edits:
+            if not done <= start <= end <= len(content):
+                raise ValueError(f"edit of {start}:{end} is out of order, or lies outside")
+            made.write(content[done:start])
+            made.write(new.encode())
+            done = end
+        made.write(content[done:])
+        return made.getvalue()
 
     def whole(self) -> YamlText:
         """Return the text as the other reader reads it, which knows more of its places."""
-        return yaml.parse(self.text.encode())
+        return yaml.parse(self.content)
 
     def _moved(self, edits: Iterable[Edit]) -> Sequence[Edit]:
-        return [Edit(self.start + start, self.start + end, new) for start, end, new in edits]
+        moved = (Edit(self.start + start, self.start + end, new) for start, end, new in edits)
+        return sorted(moved, key=lambda edit: (edit.start, edit.end))
 
 
 def parse(content: bytes) -> LineText | None:
     """Parse a document; None: it is not for this reader, be it sound or not."""
-    text = content.decode("utf-8", "replace")
-    start = text.rfind("\n" + _HEAD) + 1
-    if not _BLOCK.match(text, start):
+    start = _block_of(content)
+    if start is None:
         return None
     try:
-        deque(_Reader().leaves(text, start), maxlen=0)
+        places = _Reader().places(content, start)
     except _NotPlain:
         return None
-    return LineText(text, yaml.parse(text[start:].encode()), start)
+    return LineText(content, yaml.parse(content[start:]), start, places)
+
+
+def parse_outline(content: bytes) -> LineText | None:
+    """Parse the metadata alone, where every line above it is of the sort that sops writes."""
+    start = _block_of(content)
+    lines = re.compile(_LINES).match(content, 0, start) if start is not None else None
+    if start is None or lines is None or lines.end() != start:
+        return None
+    return LineText(content, yaml.parse(content[start:]), start, None)
+
+
+def _block_of(content: bytes) -> int | None:
+    """Return where the metadata starts; None: it does not stand last and by itself."""
+    start = content.rfind(b"\n" + _HEAD) + 1
+    return start if content.isascii() and _BLOCK.match(content, start) else None
+
+
+def _leaves(content: bytes, places: Places) -> Iterator[Leaf]:
+    paths, spans, lines = places
+    for path, start, end, line in zip(paths, spans[::2], spans[1::2], lines, strict=True):
+        spelled = content[start:end]
+        if spelled.startswith(_SEALED_HEAD):
+            yield Leaf(path, LeafType.STR, spelled, start, end, 0, line)
+        else:
+            kind, value = _typed(spelled)
+            yield Leaf(path, kind, value, start, end, 0, line)
 
 
 class _NotPlain(Exception):  # noqa: N818  # no error: the other reader takes the text
@@ -145,7 +201,7 @@ class _Collection:
         self.path = path
         self.column = column
         self.is_list = is_list
-        self.names: set[str] = set()
+        self.names: set[bytes] = set()
         self.count = 0
 
 
@@ -154,14 +210,16 @@ class _Reader:
 
     def __init__(self) -> None:
         self.top = _Collection((), 0, is_list=False)
-        self.top.names.add(METADATA_NAME)  # it stands below
+        self.top.names.add(METADATA_NAME.encode())  # it stands below
         self._outer: list[_Collection] = []
         self._opened: KeyPath = ()
+        self._names: dict[bytes, str] = {}
 
-    def leaves(self, text: str, end: int) -> Iterator[Leaf]:
-        lines = 0
-        for match in _LINE.finditer(text, 0, end):
-            lines += 1
+    def places(self, content: bytes, end: int) -> Places:
+        names, count = self._names, 0
+        paths: list[KeyPath] = []
+        spans, lines = array("Q"), array("Q")
+        for count, match in enumerate(_LINE.finditer(content, 0, end), start=1):
             indent, dash, name, spelled = match.groups()
             top = self.top
             if name and not dash and not self._opened and top.column == len(indent):
@@ -173,18 +231,24 @@ class _Reader:
                 if top.is_list or name in top.names or name in _TYPED_WORDS:
                     raise _NotPlain
                 top.names.add(name)
-                path = (*path, name)
-            if spelled.startswith(_SEALED_HEAD):
-                yield Leaf(path, LeafType.STR, spelled.encode(), *match.span(4), 0, lines)
-            elif spelled:
-                kind, content = _typed(spelled)
-                yield Leaf(path, kind, content, *match.span(4), 0, lines)
-            else:
+                path = (*path, names.get(name) or self._named(name))
+            if not spelled:
                 self._open(path, name)
-        if lines != text.count("\n", 0, end) or self._opened:
+                continue
+            if not spelled.startswith(_SEALED_HEAD):
+                _typed(spelled)
+            paths.append(path)
+            spans.extend(match.span(4))
+            lines.append(count)
+        if count != content.count(b"\n", 0, end) or self._opened:
             raise _NotPlain
+        return Places(paths, spans, lines)
 
-    def _enter(self, column: int, name: str | None, *, is_item: bool) -> KeyPath:
+    def _named(self, name: bytes) -> str:
+        """Return a mapping key, the same one each time: hosts and services have equal names."""
+        return self._names.setdefault(name, name.decode())
+
+    def _enter(self, column: int, name: bytes | None, *, is_item: bool) -> KeyPath:
         """Return the path of what a line stands in: of an item, that of the item."""
         if self._opened:
             if column <= self.top.column:
@@ -208,14 +272,14 @@ class _Reader:
         self._outer.append(self.top)
         self.top = _Collection(path, column, is_list=is_list)
 
-    def _open(self, path: KeyPath, name: str | None) -> None:
+    def _open(self, path: KeyPath, name: bytes | None) -> None:
         """Take the mapping key of a collection that starts on the next line."""
         if name is None:
             raise _NotPlain
         self._opened = path
 
 
-def _typed(spelled: str) -> tuple[LeafType | Empty, bytes]:
-    if spelled.startswith('"'):
-        return LeafType.STR, spelled[1:-1].encode()
-    return (_EMPTY[spelled], b"") if spelled in _EMPTY else resolve_plain(spelled)
+def _typed(spelled: bytes) -> tuple[LeafType | Empty, bytes]:
+    if spelled.startswith(b'"'):
+        return LeafType.STR, spelled[1:-1]
+    return (_EMPTY[spelled], b"") if spelled in _EMPTY else resolve_plain(spelled.decode())
