@@ -4,8 +4,9 @@ import click
 
 from nixsecrets.cli.app import parse_recipient_argument, require_manifest
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
+from nixsecrets.cli.touches import foretell
 from nixsecrets.cli.writing import find_app
-from nixsecrets.plans import leaving
+from nixsecrets.plans import knowledge, leaving
 from nixsecrets.plans.draft import Draft
 
 
@@ -22,7 +23,9 @@ def remove_host_command(name: str, consent: Consent, *, keep_document: bool) -> 
     app = find_app()
     with app.change(dry_run=consent.dry_run) as repository:
         require_manifest(repository)
-        host = repository.fleet.host(name).name
+        leaver = repository.fleet.host(name)
+        host = leaver.name
+        foretell(app, repository, knowledge.carriers(repository, knowledge.labels_of(leaver)))
         draft = leaving.remove_host(
             Draft(repository), host, app.unlock, app.now, keep_document=keep_document
         )
@@ -51,6 +54,7 @@ def remove_admin_command(name: str, dropped: tuple[str, ...], consent: Consent) 
         require_manifest(repository)
         person = repository.fleet.person(name)
         draft = Draft(repository)
+        foretell(app, repository, knowledge.carriers(repository, knowledge.labels_of(person)))
         if recipients:
             intent = f"remove a recipient of {person.name}"
             draft = leaving.drop_recipients(draft, person.name, recipients, app.unlock, app.now)

@@ -7,6 +7,7 @@ import click
 from nixsecrets.cli.app import path_in
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
 from nixsecrets.cli.scope import document_at
+from nixsecrets.cli.touches import foretell
 from nixsecrets.cli.writing import find_app
 from nixsecrets.plans import documents, policy, recipients
 from nixsecrets.plans.draft import Draft
@@ -29,5 +30,6 @@ def command(paths: tuple[Path, ...], consent: Consent) -> None:
             draft = policy.bring(draft)
         chosen = [document_at(repository, path_in(app, path)) for path in paths]
         chosen = chosen or [path for path, _ in documents.sealed(draft.repository)]
+        foretell(app, draft.repository, recipients.drifting(draft.repository, chosen))
         draft = recipients.bring(draft, chosen, app.unlock)
         carry_out(app, draft.plan("rekey"), consent)

@@ -10,6 +10,7 @@ from nixsecrets.cli.app import parse_recipient_argument, path_in, require_manife
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
 from nixsecrets.cli.host_keys import KeyOptions, key_options, obtain
 from nixsecrets.cli.scope import document_at
+from nixsecrets.cli.touches import foretell
 from nixsecrets.cli.writing import WritingApp, find_app
 from nixsecrets.errors import UsageError
 from nixsecrets.fleet.load import Repository
@@ -49,6 +50,7 @@ def data_keys(paths: tuple[Path, ...], accepted: tuple[str, ...], consent: Conse
     with app.change(dry_run=consent.dry_run) as repository:
         chosen = [document_at(repository, path_in(app, path)) for path in paths]
         chosen = chosen or [path for path, _ in documents.sealed(repository)]
+        foretell(app, repository, chosen)
         draft = rotate.data_keys(Draft(repository), chosen, app.unlock, app.now, asked)
         carry_out(app, draft.plan("rotate data keys"), consent)
 

@@ -17,8 +17,9 @@ from nixsecrets.plans.recipients import opened_alike
 from nixsecrets.sops import document
 from nixsecrets.sops.document import Document
 
-# Every spelling of a recipient in the metadata of a document, whatever its format.
-_LABEL = re.compile(rb"age1[0-9a-z]+|ssh-(?:rsa|ed25519) [A-Za-z0-9+/=]+")
+# Every spelling of a recipient in the metadata of a document, whatever its format; two
+# expressions, since `re` searches for what one begins with faster than for one of two.
+_LABELS = (re.compile(rb"age1[0-9a-z]+"), re.compile(rb"ssh-(?:rsa|ed25519) [A-Za-z0-9+/=]+"))
 
 
 class _Narrowed(NamedTuple):
@@ -73,8 +74,12 @@ def _narrowed(sources: Sources, plan: Plan) -> Iterator[_Narrowed]:
         before = sources.find(change.path) if change.before is not None else None
         if before is None or change.after is None:
             continue
-        if set(_LABEL.findall(before.content)) - set(_LABEL.findall(change.after)):
+        if _labels(before.content) - _labels(change.after):
             yield from _parsed(change, before.content)
+
+
+def _labels(content: bytes) -> frozenset[bytes]:
+    return frozenset(found for label in _LABELS for found in label.findall(content))
 
 
 def _parsed(change: Change, before: bytes) -> Iterator[_Narrowed]:

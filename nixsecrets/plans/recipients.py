@@ -1,7 +1,7 @@
 """Bring documents' recipients to what the policy says."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -100,6 +100,13 @@ def bring(draft: Draft, paths: Iterable[PurePosixPath], unlock: Unlock) -> Draft
     for path in paths:
         draft = _bring(draft, path, unlock)
     return draft
+
+
+def drifting(repository: Repository, paths: Iterable[PurePosixPath]) -> Iterator[PurePosixPath]:
+    """Yield the documents that `bring` would change."""
+    for path in paths:
+        if drift(repository, path, documents.read_outline(repository, path)):
+            yield path
 
 
 def drift(repository: Repository, path: PurePosixPath, document: Document) -> Drift | None:
