@@ -8,13 +8,14 @@ from pathlib import PurePosixPath
 
 from tree_sitter import Node
 
-from nixsecrets.nix.render import render_component, render_path, render_string
+from nixsecrets.nix.render import render_component, render_string
 from nixsecrets.nix.syntax import Syntax, descendants, parse
 from nixsecrets.nix.values import Kind
 from nixsecrets.textedit import Edit, apply_edits
 
 _OUTPUTS = frozenset({*(kind.value for kind in Kind), "colmenaHive"})
 _HOST_NAME = ("networking", "hostName")
+_NOWHERE = PurePosixPath("//")
 
 
 class MentionKind(Enum):
@@ -72,10 +73,14 @@ def find_mentions(content: bytes, name: str, directory: PurePosixPath) -> tuple[
     )
 
 
-def rename_mentions(content: bytes, old: Old, new: Old) -> bytes:
-    """Return a source with a host's attribute, paths and `networking.hostName` renamed.
+def rename_mentions(content: bytes, kind: MentionKind, old: str, new: str) -> bytes:
+    """Return a source with a name replaced where it is a mention of one kind.
 
-    Strings that may mean something else, and paths that are built, stay.
+    Args:
+        content: the source.
+        kind: ATTRIBUTE or HOST_NAME; of the others nothing is replaced.
+        old: as of `find_mentions`.
+        new: what stands there then.
 
     Raises:
         NixSyntaxError: `content` is no Nix expression.
@@ -84,8 +89,8 @@ def rename_mentions(content: bytes, old: Old, new: Old) -> bytes:
     # One character a byte, so that offsets hold.
     edits = [
         Edit(node.start_byte, node.end_byte, spelled.encode().decode("latin-1"))
-        for node, kind in _found(source, old)
-        if (spelled := _renamed(source, node, kind, old, new)) is not None
+        for node, found in _found(source, Old(old, _NOWHERE))
+        if found is kind and (spelled := _renamed(node, kind, new)) is not None
     ]
     after = apply_edits(content.decode("latin-1"), edits).encode("latin-1")
     parse(after)
@@ -172,16 +177,11 @@ def _mention(source: Syntax, node: Node, kind: MentionKind) -> Mention:
     return Mention(row + 1, characters + 1, source.text(node), kind)
 
 
-def _renamed(source: Syntax, node: Node, kind: MentionKind, old: Old, new: Old) -> str | None:
+def _renamed(node: Node, kind: MentionKind, new: str) -> str | None:
     match kind:
-        case MentionKind.ATTRIBUTE:
-            quoted = node.type == "string_expression"
-            return render_string(new.name) if quoted else render_component(new.name)
-        case MentionKind.HOST_NAME:
-            return render_string(new.name)
-        case MentionKind.PATH:
-            below = PurePosixPath(posixpath.normpath(source.text(node))).relative_to(old.directory)
-            spelled = render_path(str(new.directory / below))
-            return f"({spelled})" if " + " in spelled else spelled
-        case MentionKind.BUILT_PATH | MentionKind.TEXT:
+        case MentionKind.ATTRIBUTE if node.type == "identifier":
+            return render_component(new)
+        case MentionKind.ATTRIBUTE | MentionKind.HOST_NAME:
+            return render_string(new)
+        case MentionKind.PATH | MentionKind.BUILT_PATH | MentionKind.TEXT:
             return None

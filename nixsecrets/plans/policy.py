@@ -113,17 +113,15 @@ def _bring(
         names = anchor_names(fleet)
     except NixsecretsError as error:
         raise error.within(fleet.layout.policy) from None
-    own, lacking = [], []
+    own, lacking, left = [], [], []
     for task in _tasks(fleet, documents, names):
-        rule = fleet.policy.rule_for(task.document.path)
         if managed_rule(fleet, task.document.path):
             own.append(task)
-        elif rule is None or is_catch_all(rule):
+        elif _wants_rule(fleet, task.document, to_come):
             lacking.append(task)
-        elif task.document in to_come and _means_others(fleet, task.document, rule):
-            lacking.append(task)
-        elif draft.repository.sources.find(task.document.path) is not None:
-            draft = _warn_of_foreign_rule(draft, task.document, rule)
+        else:
+            left.append(task.document)
+    draft = _warn_of_foreign_rules(draft, left)
     before = _Edition(draft.repository.sources.read(fleet.layout.policy).content)
     try:
         edition = _with_anchors(before, fleet, (*own, *lacking), names)
@@ -163,6 +161,16 @@ def _tasks(
     return tasks
 
 
+def _wants_rule(
+    fleet: Fleet, document: ManagedDocument, to_come: Container[ManagedDocument]
+) -> bool:
+    """Say whether a document without a rule of its own is to get one."""
+    rule = fleet.policy.rule_for(document.path) if fleet.policy else None
+    if rule is None or is_catch_all(rule):
+        return True
+    return document in to_come and _means_others(fleet, document, rule)
+
+
 def _means_others(fleet: Fleet, document: ManagedDocument, rule: Rule) -> bool:
     """Say whether a rule lets a host read that the document is not for, or leaves a reader out."""
     named = {canonical_text(entry.text) for entry in rule.recipients}
@@ -180,14 +188,16 @@ def _left_out(document: ManagedDocument, rule: Rule) -> list[str]:
     ]
 
 
-def _warn_of_foreign_rule(draft: Draft, document: ManagedDocument, rule: Rule) -> Draft:
-    missing = _left_out(document, rule)
-    if not missing:
-        return draft
-    return draft.warning(
-        f"the rule {rule.pattern_text!r} (line {rule.line}) governs {document.path} and is not "
-        f"the tool's to edit; it does not name {', '.join(missing)}"
-    )
+def _warn_of_foreign_rules(draft: Draft, documents: Iterable[ManagedDocument]) -> Draft:
+    for document in documents:
+        rule = draft.fleet.policy.rule_for(document.path) if draft.fleet.policy else None
+        missing = _left_out(document, rule) if rule else []
+        if rule and missing and draft.repository.sources.find(document.path) is not None:
+            draft = draft.warning(
+                f"the rule {rule.pattern_text!r} (line {rule.line}) governs {document.path} and is "
+                f"not the tool's to edit; it does not name {', '.join(missing)}"
+            )
+    return draft
 
 
 def _with_anchors(

@@ -1,9 +1,10 @@
-"""Path literals in Nix sources that lead to files which a plan moves."""
+"""What Nix sources spell of a host that is called otherwise: path literals, attribute, name."""
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from nixsecrets.nix import paths
+from nixsecrets.nix.mentions import MentionKind, rename_mentions
 from nixsecrets.nix.syntax import NixSyntaxError
 from nixsecrets.plans.draft import Draft
 from nixsecrets.plans.wiring_text import is_ours
@@ -28,4 +29,18 @@ def follow(draft: Draft, moves: Mapping[PurePosixPath, PurePosixPath]) -> Draft:
         except NixSyntaxError:
             continue
         draft = draft.changed(path, after, "path literals that lead to what moves")
+    return draft
+
+
+def respell(draft: Draft, kind: MentionKind, old: str, new: str) -> Draft:
+    """Return the draft with a host's flake attribute, or its host name, spelled anew."""
+    for path in sorted(draft.repository.paths()) if old != new else ():
+        source = draft.repository.sources.glance(path) if path.suffix == ".nix" else None
+        if source is None or old.encode() not in source.content:
+            continue
+        try:
+            after = rename_mentions(source.content, kind, old, new)
+        except NixSyntaxError:
+            continue
+        draft = draft.changed(path, after, f"{old} is {new}")
     return draft

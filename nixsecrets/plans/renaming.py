@@ -12,6 +12,7 @@ from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import Fleet, Host, HostSettings
 from nixsecrets.fleet.names import HostName
 from nixsecrets.fleet.policy_edit import spell_anchor
+from nixsecrets.nix.mentions import MentionKind
 from nixsecrets.plans import documents, policy, recipients, relinking, wiring, wiring_text
 from nixsecrets.plans.draft import Draft
 
@@ -66,6 +67,9 @@ def rename_host(draft: Draft, old: HostName, new: NewName) -> Draft:
     draft = _in_policy(draft, host, renamed, sealed)
     _refuse_other_readers(draft, before.fleet, sealed)
     draft = relinking.follow(draft, {**moves, host.directory: home})
+    if host.attribute and renamed.attribute:
+        draft = relinking.respell(draft, MentionKind.ATTRIBUTE, host.attribute, renamed.attribute)
+    draft = relinking.respell(draft, MentionKind.HOST_NAME, host.host_name, renamed.host_name)
     if was_wired:
         draft = wiring.bring(draft, [renamed])
     for words in _mentions(draft.repository, host, renamed):

@@ -1,6 +1,6 @@
 from pathlib import PurePosixPath
 
-from nixsecrets.nix.mentions import MentionKind, Old, find_mentions, rename_mentions
+from nixsecrets.nix.mentions import MentionKind, find_mentions, rename_mentions
 from tests.nix.real import assert_parses
 
 FLAKE = b"""{
@@ -53,13 +53,12 @@ def test_a_module_bears_a_host_as_host_name_and_in_built_paths() -> None:
     ]
 
 
-def test_what_is_safe_is_renamed_and_nothing_else() -> None:
-    old, new = (Old(name, PurePosixPath("systems", name)) for name in ("hq", "new host"))
-    flake = rename_mentions(FLAKE, old, new)
+def test_an_attribute_is_renamed_and_nothing_else() -> None:
+    flake = rename_mentions(FLAKE, MentionKind.ATTRIBUTE, "hq", "new host")
     assert_parses(flake)
-    assert flake == FLAKE.replace(b"s.hq", b's."new host"').replace(b'"hq"', b'"new host"').replace(
-        b"./systems/hq/configuration.nix", b'(./. + "/systems/new host/configuration.nix")'
-    ).replace(b"./systems/hq ]", b'(./. + "/systems/new host") ]')
+    assert flake == FLAKE.replace(b"s.hq", b's."new host"').replace(b'"hq"', b'"new host"')
 
-    module = rename_mentions(MODULE, old, Old("nq", PurePosixPath("systems/nq")))
+
+def test_a_host_name_is_renamed_and_nothing_else() -> None:
+    module = rename_mentions(MODULE, MentionKind.HOST_NAME, "hq", "nq")
     assert module == MODULE.replace(b'ostName = "hq"', b'ostName = "nq"')
