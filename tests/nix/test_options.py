@@ -2,6 +2,7 @@ import pytest
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.nix.edit import binds_option, binds_true, declared_secrets
+from nixsecrets.nix.options import bound_string
 from tests.nix.real import assert_parses
 
 HOST = b"""{ config, lib, ... }:
@@ -113,3 +114,17 @@ def test_depth_is_no_fault() -> None:
     content = b"{ a = " * depth + b"1" + b"; }" * depth
 
     assert binds_option(content, ".".join(["a"] * depth)) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "bound"),
+    [
+        ('"/etc/pass"', "/etc/pass"),
+        ('lib.mkDefault "/etc/pass"', None),
+        ('"/etc/${name}"', None),
+        ("config.x", None),
+    ],
+)
+def test_a_string_is_read_where_it_is_spelled_out(value: str, bound: str | None) -> None:
+    module = f"{{ a.b = {value}; }}".encode()
+    assert bound_string(module, "a.b") == bound
