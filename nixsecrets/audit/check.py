@@ -1,11 +1,14 @@
 """Everything that can be wrong and known without an identity, of a whole repository."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import PurePosixPath
 
 from nixsecrets.audit import (
+    ages,
     declarations,
     documents,
+    elsewhere,
     plaintext,
     policy,
     recipients,
@@ -22,6 +25,7 @@ from nixsecrets.fleet.model import Host
 def run(
     repository: Repository,
     tracked: frozenset[PurePosixPath] | None,
+    now: datetime,
     hosts: Sequence[Host] | None = None,
 ) -> tuple[Finding, ...]:
     """Return what is wrong, errors first.
@@ -32,17 +36,20 @@ def run(
     Args:
         repository: as it stands.
         tracked: the files that git tracks; None: there is no git.
+        now: the time by which a value's age is told.
         hosts: only what concerns these; None: everything.
     """
     found = survey(repository, tracked, hosts)
-    return sort_findings(dict.fromkeys(_all(found)))
+    return sort_findings(dict.fromkeys(_all(found, now)))
 
 
-def _all(found: Survey) -> Iterator[Finding]:
+def _all(found: Survey, now: datetime) -> Iterator[Finding]:
     yield from policy.findings(found)
     yield from documents.findings(found)
     yield from recipients.findings(found)
     yield from declarations.findings(found)
+    yield from elsewhere.findings(found)
+    yield from ages.findings(found, now.date())
     yield from wiring.findings(found)
     yield from tracking.findings(found)
     if found.whole:

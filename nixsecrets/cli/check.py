@@ -23,7 +23,7 @@ def command(context: click.Context, hosts: tuple[str, ...], strict: bool, as_jso
     repository = app.read()
     chosen = [repository.fleet.host(name) for name in hosts] or None
     tracked = app.index.tracked if app.in_git else None
-    found = check.run(repository, tracked, chosen)
+    found = check.run(repository, tracked, app.now, chosen)
     render = (
         json.render_findings(found) if as_json else text.render_findings(found, color=in_color())
     )

@@ -21,7 +21,7 @@ from nixsecrets.plans import generate
 from nixsecrets.plans.draft import Draft
 from nixsecrets.system import process, terminal
 
-_PLACEHOLDER = Plaintext(b"not made in a dry run")
+PLACEHOLDER = Plaintext(b"not made in a dry run")
 
 
 @click.command("generate")
@@ -66,7 +66,7 @@ def made(app: WritingApp, consent: Consent, declaration: Declaration, inputs: In
     if generator is None:
         raise RepositoryError(f"{declaration.address} is declared without a generator")
     if consent.dry_run and isinstance(generator, Command | Prompt):
-        return Generated(_PLACEHOLDER)
+        return Generated(PLACEHOLDER)
     app.progress.clear()
     if isinstance(generator, Command):
         _agree(generator, consent)
@@ -83,23 +83,27 @@ def _run(arguments: Sequence[str], stdin: Plaintext) -> Plaintext:
     return Plaintext(process.output(arguments, stdin=stdin.reveal()))
 
 
-def _asked(declaration: Declaration, asked: Asked) -> Plaintext:
-    """Have a person type a value.
+def typed(address: Address, description: str | None, asked: Asked) -> Plaintext:
+    """Have a person at the terminal type a value.
 
     Raises:
-        UsageError: nobody can be asked, or nothing was typed.
+        UsageError: nothing was typed.
     """
+    if description:
+        tell(f"{address}: {description}")
+    value = _typed(f"{address}: ", asked)
+    if not value:
+        raise UsageError("nothing was typed", hint=f"nixsecrets set {address}")
+    return value
+
+
+def _asked(declaration: Declaration, asked: Asked) -> Plaintext:
     if not terminal.is_interactive():
         raise UsageError(
             "it is to be typed, and stdin is no terminal",
             hint=f"nixsecrets set {declaration.address}",
         )
-    if declaration.description:
-        tell(f"{declaration.address}: {declaration.description}")
-    value = _typed(f"{declaration.address}: ", asked)
-    if not value:
-        raise UsageError("nothing was typed", hint=f"nixsecrets set {declaration.address}")
-    return value
+    return typed(declaration.address, declaration.description, asked)
 
 
 def _typed(question: str, asked: Asked) -> Plaintext:

@@ -1,4 +1,4 @@
-"""rotate: data keys, a host's key, a person's."""
+"""rotate: data keys, a value, a host's key, a person's."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +9,7 @@ from nixsecrets.age.recipient import Recipient
 from nixsecrets.cli.app import parse_recipient_argument, path_in, require_manifest
 from nixsecrets.cli.carry_out import Consent, carry_out, consent_options
 from nixsecrets.cli.host_keys import KeyOptions, key_options, obtain
+from nixsecrets.cli.renewal import value_command
 from nixsecrets.cli.scope import document_at
 from nixsecrets.cli.touches import foretell
 from nixsecrets.cli.writing import WritingApp, find_app
@@ -23,6 +24,9 @@ from nixsecrets.system import hostproof
 @click.group("rotate")
 def command() -> None:
     """Make something new that others may know."""
+
+
+command.add_command(value_command)
 
 
 def accept_option(command: Callable[..., None]) -> Callable[..., None]:

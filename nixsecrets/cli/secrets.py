@@ -106,7 +106,7 @@ def _value(place: Place, from_file: Path | None, *, generate: bool, raw: bool) -
         _refuse_declared(place.address, [place.declaration] if place.declaration else [])
         return passwords.password()
     if from_file is not None:
-        return _stripped(Plaintext(read_file(from_file)), raw=raw)
+        return stripped(Plaintext(read_file(from_file)), raw=raw)
     if terminal.is_interactive():
         return terminal.ask_hidden_twice(f"{place.address}: ")
     value = terminal.read_stdin()
@@ -115,7 +115,7 @@ def _value(place: Place, from_file: Path | None, *, generate: bool, raw: bool) -
             "nothing came on stdin, so nothing was changed",
             hint="did the program before the pipe fail? an empty value: --from-file /dev/null",
         )
-    return _stripped(value, raw=raw)
+    return stripped(value, raw=raw)
 
 
 def _refuse_declared(what: object, declared: Sequence[Declaration]) -> None:
@@ -127,7 +127,7 @@ def _refuse_declared(what: object, declared: Sequence[Declaration]) -> None:
         )
 
 
-def _stripped(value: Plaintext, *, raw: bool) -> Plaintext:
+def stripped(value: Plaintext, *, raw: bool) -> Plaintext:
     """Return a value without its one final newline, which editors and `echo` add.
 
     A PEM text keeps it: OpenSSH takes no private key without.

@@ -8,9 +8,10 @@ from pathlib import Path, PurePosixPath
 from nixsecrets.change import Plan
 from nixsecrets.cli.app import App, find_root, new_root, tell
 from nixsecrets.errors import ProgramError
-from nixsecrets.fleet.access import everyone, key_file_of, managed_documents
-from nixsecrets.fleet.layout import MANIFEST
+from nixsecrets.fleet.access import document_for, everyone, key_file_of, managed_documents
+from nixsecrets.fleet.layout import MANIFEST, public_half
 from nixsecrets.fleet.load import Repository, open_repository
+from nixsecrets.fleet.lockfile import LOCK
 from nixsecrets.override import override
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops.document import Document
@@ -92,9 +93,10 @@ class WritingApp(App):
     def _stage_own(self, repository: Repository) -> None:
         """Stage what an interrupted change may have left unstaged."""
         fleet = repository.fleet
-        own = {MANIFEST, fleet.layout.policy}
+        own = {MANIFEST, LOCK, fleet.layout.policy}
         own.update(key_file_of(fleet, reader) for reader in everyone(fleet))
         own.update(document.path for document in managed_documents(fleet))
+        own.update(public_half(document_for(fleet, one), one.name) for one in fleet.declarations)
         for host in fleet.hosts:
             own.add(fleet.layout.wiring(host.name, host.directory))
         self.stage(sorted(own & self.index.untracked))

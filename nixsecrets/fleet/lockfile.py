@@ -1,14 +1,14 @@
 """nixsecrets.lock.json: since when each value stands, and as what it was asked for; no value."""
 
 import json
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Collection, Mapping
+from datetime import date, timedelta
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet.layout import MANIFEST
-from nixsecrets.fleet.model import Address
+from nixsecrets.fleet.model import Address, Declaration
 
 LOCK: PurePosixPath = MANIFEST.with_name("nixsecrets.lock.json")
 _DAMAGED = "is not as nixsecrets writes it"
@@ -42,9 +42,34 @@ def parse_lock(content: bytes) -> Mapping[str, Entry]:
     return {str(address): _entry(str(address), entry) for address, entry in found.items()}
 
 
-def with_entry(content: bytes | None, address: Address, entry: Entry) -> bytes:
-    """Return the file with what is now known of one value; sorted, one line a value."""
-    known = {**parse_lock(b"{}" if content is None else content), str(address): entry}
+def with_entries(content: bytes | None, entries: Mapping[Address, Entry]) -> bytes:
+    """Return the file with what is now known of some values; sorted, one line a value."""
+    known = parse_lock(content) if content is not None else {}
+    return _written({**known, **{str(address): entry for address, entry in entries.items()}})
+
+
+def without(content: bytes, gone: Collection[Address | str]) -> bytes | None:
+    """Return the file without what was known of some values; None: nothing is left to know."""
+    names = set(map(str, gone))
+    kept = {name: entry for name, entry in parse_lock(content).items() if name not in names}
+    return _written(kept) if kept else None
+
+
+def readdressed(content: bytes, addresses: Mapping[str, str]) -> bytes:
+    """Return the file with some values under other addresses, as they are spelled."""
+    known = parse_lock(content)
+    return _written({addresses.get(name, name): entry for name, entry in known.items()})
+
+
+def is_over_age(declaration: Declaration, known: Mapping[str, Entry], today: date) -> bool:
+    """Say whether a value is older than its declaration allows; of unknown age it is not."""
+    entry = known.get(str(declaration.address))
+    if declaration.max_age is None or entry is None:
+        return False
+    return today - entry.changed > timedelta(days=declaration.max_age)
+
+
+def _written(known: Mapping[str, Entry]) -> bytes:
     lines = (f"  {json.dumps(name)}: {_spelled(known[name])}" for name in sorted(known))
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 

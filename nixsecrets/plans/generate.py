@@ -2,22 +2,24 @@
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from pathlib import PurePosixPath
+from typing import TypeAlias
 
 from nixsecrets.errors import NixsecretsError, RepositoryError
 from nixsecrets.fleet import dependencies
 from nixsecrets.fleet.address import Place, place_of
+from nixsecrets.fleet.generator import Reference
 from nixsecrets.fleet.layout import public_half
-from nixsecrets.fleet.lockfile import LOCK, Entry, with_entry
-from nixsecrets.fleet.model import Address, AtHome, Declaration, InFile, OnHost, Scope
+from nixsecrets.fleet.model import Address, AtHome, Declaration, OnHost
 from nixsecrets.generators.generated import Generated, Inputs
-from nixsecrets.generators.specification import spec_of
-from nixsecrets.plans import documents, secrets
+from nixsecrets.plans import dates, documents, secrets
 from nixsecrets.plans.draft import Draft, Unlock
 from nixsecrets.plans.secrets import Difference
 from nixsecrets.sops import branch
 
 Make = Callable[[Declaration, Inputs], Generated]
 """Makes one value; it may ask a person or run a program."""
+_ByDocument: TypeAlias = dict[PurePosixPath, tuple[Place, Difference]]
 
 
 def generate(
@@ -53,10 +55,7 @@ def generate(
     )
     made: dict[Address, Generated] = {}
     for address in (address for address in order if address in missing):
-        own = {
-            reference: made[one] if one in made else value_of(draft, declared[one], unlock)
-            for reference, one in inputs[address].items()
-        }
+        own = inputs_for(draft, inputs[address], made, unlock)
         made[address] = _made(make, declared[address], own)
     draft = write(draft, made, unlock, now)
     return _told_of_older(draft, dependencies.dependants(inputs, made), missing)
@@ -64,21 +63,35 @@ def generate(
 
 def write(draft: Draft, made: Mapping[Address, Generated], unlock: Unlock, now: datetime) -> Draft:
     """Return the draft with new values and their public halves, the lock file, and the wiring."""
-    new: dict[Scope | InFile, tuple[Place, Difference]] = {}
-    declared = {one.address: one for one in draft.fleet.declarations}
+    new: _ByDocument = {}
     for address, one in made.items():
         place = place_of(draft.fleet, address)
         draft, difference = secrets.put(draft, place, branch.text_value(one.value), unlock, now)
-        _, earlier = new.get(address.scope, (place, Difference()))
-        new[address.scope] = place, Difference(added=earlier.added | difference.added)
+        _, earlier = new.get(place.path, (place, Difference()))
+        new[place.path] = place, earlier.joined(difference)
         draft = _with_public_half(draft, place, one.public)
-        entry = Entry(now.date(), spec_of(declared[address].generator))
-        before = draft.repository.sources.find(LOCK)
-        content = with_entry(before.content if before else None, address, entry)
-        draft = draft.changed(LOCK, content)
+    written = [address for _, difference in new.values() for address in difference.written]
+    draft = dates.follow(draft, written, (), now)
     for place, difference in new.values():
         draft = secrets.deliver(draft, place, difference)
     return draft
+
+
+def inputs_for(
+    draft: Draft,
+    needed: Mapping[Reference, Address],
+    made: Mapping[Address, Generated],
+    unlock: Unlock,
+) -> Inputs:
+    """Return what a value is made from: what was made just now, else what there is.
+
+    Errors as of `value_of`.
+    """
+    declared = {one.address: one for one in draft.fleet.declarations} if needed else {}
+    return {
+        reference: made[one] if one in made else value_of(draft, declared[one], unlock)
+        for reference, one in needed.items()
+    }
 
 
 def value_of(draft: Draft, declaration: Declaration, unlock: Unlock) -> Generated:
@@ -96,7 +109,7 @@ def value_of(draft: Draft, declaration: Declaration, unlock: Unlock) -> Generate
             return Generated(opened.value, public.content if public else None)
     raise RepositoryError(
         f"{declaration.address} has no value, and others are made from it",
-        hint=f"nixsecrets set {declaration.address}",
+        hint=f"nixsecrets {'generate' if declaration.generator else 'set'} {declaration.address}",
     )
 
 

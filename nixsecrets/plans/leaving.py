@@ -13,7 +13,7 @@ from nixsecrets.fleet.model import AtHome, Fleet, InFile, OnHost, Person, Role
 from nixsecrets.fleet.names import HostName, PersonName
 from nixsecrets.fleet.policy import Rule
 from nixsecrets.fleet.policy_dropping import remove_rule
-from nixsecrets.plans import knowledge, policy, rotate, unwiring
+from nixsecrets.plans import dates, knowledge, policy, rotate, unwiring
 from nixsecrets.plans.draft import Draft, Unlock
 from nixsecrets.plans.policy_names import changed
 from nixsecrets.plans.recipients import Asked
@@ -47,7 +47,7 @@ def remove_host(
     own = [one for one in managed_documents(before.fleet) if _is_of(one, name, before.fleet)]
     if keep_document:
         own = [one for one in own if one.scope != OnHost(name)]
-    draft = _out_of_manifest(draft, name)
+    draft = dates.forget(_out_of_manifest(draft, name), name)
     layout = before.fleet.layout
     draft = _absent(draft, layout.host_key(name), f"- host {name}")
     for user in users:

@@ -1,10 +1,12 @@
 """Copy or move what stands at one place to another, sealed anew there."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from nixsecrets.errors import NixsecretsError, RepositoryError, UsageError
-from nixsecrets.fleet.address import Place
-from nixsecrets.plans import documents, secrets
+from nixsecrets.fleet.address import Address, Place
+from nixsecrets.fleet.names import SecretName
+from nixsecrets.plans import dates, documents, secrets
 from nixsecrets.plans.draft import Draft, Unlock
 from nixsecrets.plans.secrets import Difference
 from nixsecrets.sops import branch
@@ -29,7 +31,10 @@ def copy(
         UsageError: one place lies within the other.
         NoIdentityError: a document does not open.
     """
+    before = dates.known(draft)
     draft, difference = _copied(draft, between, unlock, now, force=force)
+    draft = dates.follow(draft, difference.written, difference.gone, now)
+    draft = dates.carry(draft, _pairs(between, difference), before)
     return secrets.deliver(draft, between[1], difference)
 
 
@@ -38,8 +43,12 @@ def move(
 ) -> Draft:
     """Return the draft as `copy` does, with nothing left at the first place."""
     source, target = between
+    before = dates.known(draft)
     draft, added = _copied(draft, between, unlock, now, force=force)
     draft, removed = secrets.cut(draft, source, unlock, now)
+    both = added.joined(removed)
+    draft = dates.follow(draft, both.written, both.gone, now)
+    draft = dates.carry(draft, _pairs(between, added), before)
     return secrets.deliver(secrets.deliver(draft, source, removed), target, added)
 
 
@@ -59,7 +68,17 @@ def _copied(
     if len(present) > 1 and branch.is_one_value(values):
         draft, removed = secrets.cut(draft, target, unlock, now)
     draft, added = secrets.put(draft, target, values, unlock, now)
-    return draft, Difference(added.added, removed.removed | added.removed)
+    return draft, removed.joined(added)._replace(gone=(removed.gone | added.gone) - added.written)
+
+
+def _pairs(between: tuple[Place, Place], copied: Difference) -> Mapping[Address, Address]:
+    """Return from where each declared value came that was copied; also where that is undeclared."""
+    source, target = (place.address for place in between)
+    pairs = {}
+    for address in copied.written:
+        below = str(address.name).removeprefix(target.name)
+        pairs[source._replace(name=SecretName(f"{source.name}{below}"))] = address
+    return pairs
 
 
 def _values(draft: Draft, source: Place, unlock: Unlock) -> Branch:

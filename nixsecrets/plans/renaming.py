@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from nixsecrets.errors import NixsecretsError, RepositoryError
 from nixsecrets.fleet import manifest_renaming
-from nixsecrets.fleet.layout import MANIFEST, Layout
+from nixsecrets.fleet.layout import MANIFEST, Layout, public_half
 from nixsecrets.fleet.load import Repository
-from nixsecrets.fleet.model import Fleet, Host, HostSettings
+from nixsecrets.fleet.model import Fleet, Host, HostSettings, OnHost
 from nixsecrets.fleet.names import HostName
 from nixsecrets.fleet.policy_edit import spell_anchor
 from nixsecrets.nix.mentions import MentionKind
-from nixsecrets.plans import documents, policy, recipients, relinking, wiring, wiring_text
+from nixsecrets.plans import dates, documents, policy, recipients, relinking, wiring, wiring_text
 from nixsecrets.plans.draft import Draft
 
 _BUILT_FROM_NAME = re.compile(rb"defaultSopsFile\s*=[^;]*\bhostName\b")
@@ -62,6 +62,7 @@ def rename_host(draft: Draft, old: HostName, new: NewName) -> Draft:
     except NixsecretsError as error:
         raise error.within(MANIFEST) from None
     draft = draft.changed(MANIFEST, content, f"host {old} is called {new.name}")
+    draft = dates.rename(draft, {old: new.name})
     renamed = draft.fleet.host(new.name)
     sealed = _documents(before, moves, named)
     draft = _in_policy(draft, host, renamed, sealed)
@@ -125,6 +126,11 @@ def _named_files(
     yield layout.host_document(old, directory), layout.host_document(new, home)
     yield layout.host_key_document(old), layout.host_key_document(new)
     yield layout.wiring(old, directory), layout.wiring(new, home)
+    for one in fleet.declarations:
+        if one.scope == OnHost(old) and one.file is None:
+            document = layout.host_document(old, directory)
+            target = layout.host_document(new, home)
+            yield public_half(document, one.name), public_half(target, one.name)
     for user in fleet.users:
         if user.host == old:
             name = user.name
@@ -139,8 +145,8 @@ def _settings(
     host: Host, said: HostSettings, new: NewName, moves: Mapping[PurePosixPath, PurePosixPath]
 ) -> HostSettings:
     """Return what the host's entry must say, so that what is kept stays as it is."""
-    attribute = new.attribute or host.attribute
-    host_name = new.host_name or host.host_name
+    attribute = host.attribute if new.attribute is None else new.attribute
+    host_name = host.host_name if new.host_name is None else new.host_name
     is_usual = host_name == (attribute or new.name) and said.host_name is None
     configuration = moves.get(host.configuration, host.configuration)
     return HostSettings(

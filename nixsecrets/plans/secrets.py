@@ -319,7 +319,10 @@ def _warn_of_clear(draft: Draft, place: Place) -> Draft:
 
 def _reached(draft: Draft, place: Place) -> list[Host]:
     scope = place.address.scope
-    if isinstance(scope, InFile) or document_of(draft.fleet, scope) != place.path:
+    elsewhere = place.declaration is not None and place.declaration.file == place.path
+    if isinstance(scope, InFile) or not (
+        elsewhere or document_of(draft.fleet, scope) == place.path
+    ):
         return []
     return [draft.fleet.host(name) for name in draft.fleet.manifest.hosts_of(scope)]
 

@@ -100,7 +100,7 @@ class Place:
         index = git.list_paths(self.root)
         repository = open_repository(self.root, lambda: index.tracked | index.untracked)
         chosen = [repository.fleet.host(name) for name in hosts] or None
-        return check.run(repository, index.tracked, chosen)
+        return check.run(repository, index.tracked, NOW, chosen)
 
     def found(self, *hosts: str) -> list[str]:
         """Return the findings a line each: severity, rule, place and words."""

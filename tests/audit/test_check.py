@@ -13,7 +13,7 @@ from nixsecrets.audit import check
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet.load import open_repository
 from nixsecrets.system import git
-from tests.audit.clean_fleet import Place, path_of
+from tests.audit.clean_fleet import NOW, Place, path_of
 
 DOCUMENT = "systems/hq/secrets.yaml"
 IDENTITY = f"{x25519.Identity.generate()}\n"
@@ -27,7 +27,7 @@ def test_a_fleet_in_order_has_no_findings(place: Place) -> None:
 def test_a_fleet_without_git_is_checked_too(place: Place) -> None:
     index = git.walk(place.root)
     repository = open_repository(place.root, lambda: index.untracked)
-    assert check.run(repository, None) == ()
+    assert check.run(repository, None, NOW) == ()
 
 
 def test_only_what_concerns_the_hosts_is_told(place: Place) -> None:

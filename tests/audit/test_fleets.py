@@ -9,6 +9,7 @@ import pytest
 from nixsecrets.audit import check
 from nixsecrets.fleet.load import open_repository
 from nixsecrets.system import git
+from tests.audit.clean_fleet import NOW
 
 FLEETS = Path(__file__).parents[1] / "fleets"
 FOUND = {
@@ -50,5 +51,5 @@ def test_what_is_special_in_a_fleet_is_found(name: str, tmp_path: Path) -> None:
     repository = open_repository(root, lambda: index.tracked)
     assert [
         f"{one.severity.value} {one.rule} {one.place}"
-        for one in check.run(repository, index.tracked)
+        for one in check.run(repository, index.tracked, NOW)
     ] == FOUND[name]

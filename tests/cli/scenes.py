@@ -5,7 +5,7 @@ import pty
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -106,8 +106,13 @@ class Scene:
         self.git("add", ".")
         self.git("commit", "--quiet", "--message", "a step")
 
-    def talk(self, arguments: tuple[str, ...], *turns: tuple[str, str]) -> tuple[int, str]:
-        """Run the tool at a terminal; for each turn wait for the prompt, then type.
+    def talk(
+        self,
+        arguments: tuple[str, ...],
+        *turns: tuple[str, str],
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> tuple[int, str]:
+        """Run the tool at a terminal; for each turn wait for the prompt, do `meanwhile`, type.
 
         Returns:
             Its status, and everything that the screen showed.
@@ -121,6 +126,7 @@ class Scene:
             seen = ""
             while prompt not in seen:
                 seen += os.read(terminal, 4096).decode()
+            meanwhile()
             os.write(terminal, typed.encode())
             screen += seen
         screen += _rest(terminal)

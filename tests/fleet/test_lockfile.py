@@ -4,7 +4,7 @@ import pytest
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet.address import parse_argument
-from nixsecrets.fleet.lockfile import Entry, parse_lock, with_entry
+from nixsecrets.fleet.lockfile import Entry, parse_lock, with_entries
 from nixsecrets.fleet.model import Address
 
 B, A = "shared:b", "admins:a"
@@ -18,7 +18,7 @@ def address(text: str) -> Address:
 
 
 def test_each_value_has_a_line_and_they_are_sorted() -> None:
-    content = with_entry(with_entry(None, address(B), EARLY), address(A), LATE)
+    content = with_entries(with_entries(None, {address(B): EARLY}), {address(A): LATE})
     assert content.decode() == (
         "{\n"
         '  "admins:a": {"changed": "2031-12-31", "spec": "cd"},\n'
@@ -29,7 +29,7 @@ def test_each_value_has_a_line_and_they_are_sorted() -> None:
 
 
 def test_a_later_entry_takes_the_place_of_the_earlier() -> None:
-    content = with_entry(with_entry(None, address(A), EARLY), address(A), LATE)
+    content = with_entries(with_entries(None, {address(A): EARLY}), {address(A): LATE})
     assert parse_lock(content) == {A: LATE}
 
 

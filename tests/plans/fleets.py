@@ -233,7 +233,7 @@ class Tree:
         return values((self.root / path).read_bytes(), *identities)
 
     def findings(self, severity: Severity) -> list[Finding]:
-        found = check.run(self.repository(), self.paths())
+        found = check.run(self.repository(), self.paths(), NOW)
         return [finding for finding in found if finding.severity is severity]
 
     def git(self, *arguments: str) -> str:

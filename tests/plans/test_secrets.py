@@ -30,6 +30,7 @@ from tests.tools import require_sops
 HQ = "systems/hq/secrets.yaml"
 T460 = "systems/t460/secrets.yaml"
 T460_WIRING = "systems/t460/secrets.nix"
+LOCK = "nixsecrets.lock.json"
 
 
 @pytest.fixture
@@ -58,9 +59,9 @@ def deliver_all(fleet: Fleet) -> None:
     fleet.write({"nixsecrets.yaml": fleet.read("nixsecrets.yaml") + "\nwiring: { deliver: all }\n"})
 
 
-def test_an_existing_value_changes_its_document_only(fleet: Fleet) -> None:
+def test_an_existing_value_changes_its_document_and_its_date_only(fleet: Fleet) -> None:
     draft = set_value(fleet, "host/hq:nextcloud/admin-password", "new")
-    assert changed(draft) == [HQ]
+    assert changed(draft) == [HQ, LOCK]
     assert why(draft, HQ) == ["host/hq:nextcloud/admin-password"]
     fleet.apply(draft)
     assert fleet.values(HQ, *fleet.hq.identities) == {"nextcloud/admin-password": "new"}
@@ -68,7 +69,7 @@ def test_an_existing_value_changes_its_document_only(fleet: Fleet) -> None:
 
 def test_an_existing_value_leaves_even_stale_wiring_to_wire(fleet: Fleet) -> None:
     (fleet.root / "systems/hq/secrets.nix").unlink()
-    assert changed(set_value(fleet, "nextcloud/admin-password", "new")) == [HQ]
+    assert changed(set_value(fleet, "nextcloud/admin-password", "new")) == [HQ, LOCK]
 
 
 def test_the_value_stands_in_no_plan(fleet: Fleet) -> None:
@@ -175,7 +176,7 @@ def test_a_new_document_has_the_format_of_its_name(fleet: Fleet, path: str, name
 def test_a_declared_value_that_is_new_is_wired(fleet: Fleet) -> None:
     fleet.edit("nixsecrets.yaml", "    hq:\n", "    t460:\n      restic/password:\n    hq:\n")
     draft = set_value(fleet, "restic/password")
-    assert changed(draft) == [T460, "systems/t460/secrets.nix"]
+    assert changed(draft) == [T460, LOCK, "systems/t460/secrets.nix"]
     assert '"restic/password"' in after(draft, "systems/t460/secrets.nix")
 
 
