@@ -84,6 +84,8 @@ def _without_value(found: Survey) -> Iterator[Finding]:
         names = _waiting(found, document)
         one = found.documents.get(document.path)
         for declaration in found.declared.get(document.scope, {}).values() if names else ():
+            if declaration.file is not None:
+                continue
             state = _state_of(one, declaration)
             if state is not None:
                 severity = Severity.ERROR if declaration.deliver else Severity.WARNING
@@ -108,15 +110,15 @@ def _state_of(one: Surveyed | None, declaration: Declaration) -> str | None:
     """Return what is wrong with a declaration's value; None: nothing, or it cannot be known."""
     if one is None:
         return "is declared and has no value yet"
-    if not isinstance(one.reading, Document):
+    if not isinstance(one.reading, Document) or declaration.whole_file:
         return None
-    keys = key_path(declaration.name)
+    keys = declaration.key_path
     for leaf in one.reading.leaf_states():
         if leaf.path == keys:
             return "has no value: nothing stands there" if isinstance(leaf.kind, Empty) else None
         if leaf.path[: len(keys)] == keys:
             return f"has no value of its own: {leaf_name(leaf.path)} stands below it"
-        if _spells(leaf, declaration.name):
+        if _spells(leaf, "/".join(keys)):
             return "stands there as one mapping key with `/` in it, which sops-nix cannot reach"
     return "is declared and has no value yet"
 
@@ -141,13 +143,16 @@ def _declared_by(found: Survey, host: Host) -> frozenset[str]:
 
 def _leaves(found: Survey, one: Surveyed, document: Document, by_hand: ByHand) -> Iterator[_Leaf]:
     """Yield the leaves at which no list is passed; an item of a list is never delivered."""
-    declared = found.declared.get(one.managed.scope, {}) if one.managed else {}
+    scope = one.managed.scope if one.managed else None
+    own = found.declared.get(scope, {}) if scope else {}
+    declared = {"/".join(each.key_path): each for each in own.values() if each.file is None}
     hosts = found.waiting(one.managed) if one.managed else ()
     wired = frozenset[str]().union(*(by_hand.get(host, ()) for host in hosts))
     for state in document.leaf_states():
         if all(isinstance(step, str) for step in state.path):
             spelled = "/".join(map(str, state.path))
-            yield _Leaf(state, _named(state), declared.get(spelled), spelled in wired)
+            declaration = declared.get(spelled, declared.get(""))  # a whole document has no path
+            yield _Leaf(state, _named(state), declaration, spelled in wired)
 
 
 def _named(state: LeafState) -> SecretName | None:

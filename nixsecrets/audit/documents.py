@@ -10,13 +10,11 @@ from nixsecrets.errors import NixsecretsError
 from nixsecrets.fleet.model import InFile, Scope
 from nixsecrets.plans.documents import leaf_name
 from nixsecrets.sops.document import Document, LeafState
-from nixsecrets.sops.stores.formats import Format, format_of
 from nixsecrets.sops.tree import Empty, KeyPath
 
 
 def findings(found: Survey) -> Iterator[Finding]:
     for one in found.documents.values():
-        yield from _format(one)
         match one.reading:
             case Document():
                 yield from _document(one, one.reading)
@@ -33,13 +31,6 @@ def set_command(one: Surveyed, path: KeyPath) -> str:
     """Return the command that gives a leaf another value."""
     scope: Scope | InFile = one.managed.scope if one.managed else InFile(one.path)
     return command("nixsecrets", "set", f"{scope.prefix}:{leaf_name(path)}")
-
-
-def _format(one: Surveyed) -> Iterator[Finding]:
-    is_delivered = one.managed is not None and one.managed.is_delivered
-    if is_delivered and format_of(one.path.name) is not Format.YAML:
-        words = "is to be delivered, and only YAML documents can be so far"
-        yield Finding("document/format", Severity.ERROR, str(one.path), words)
 
 
 def _in_clear(found: Survey, one: Surveyed) -> Finding:

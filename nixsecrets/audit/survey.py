@@ -204,7 +204,7 @@ def _others(
 def _is_no_document(repository: Repository, path: PurePosixPath) -> bool:
     return (
         path in repository.spoken
-        or path.suffix in documents.NEVER_DOCUMENTS
+        or path.name.endswith(documents.NEVER_DOCUMENTS)
         or path.name.startswith((_GIT_FILE, _POLICY_NAME))
     )
 

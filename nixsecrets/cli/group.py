@@ -89,6 +89,7 @@ SECTIONS = (
     Section(
         "Delivery",
         (
+            Entry("manifest", "manifest:command", "Read nixsecrets.yaml; print its JSON schema."),
             Entry("wire", "wire:command", "Write each system's secrets.nix and import it."),
             Entry("status", "status:command", "Say which documents are in step with the policy."),
             Entry("check", "check:command", "Find what is wrong; needs no identity."),

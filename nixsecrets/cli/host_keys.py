@@ -20,6 +20,7 @@ from nixsecrets.system import git
 
 THIS_MACHINE = Path("/etc/ssh/ssh_host_ed25519_key.pub")
 _ALGORITHMS = ("ssh-", "ecdsa-", "sk-", "age1")
+_OF_SSH = "an SSH host key, as a line or a file, goes with --key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class KeyOptions:
 
     @property
     def given(self) -> bool:
-        return any((self.key, self.scan, self.generate, self.age, self.fingerprint))
+        options = (self.key, self.scan, self.generate, self.age, self.fingerprint)
+        return any(option is not None for option in options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +99,21 @@ def obtain(
         "--generate": options.generate,
         "--age": options.age,
     }
-    given = [option for option, value in sources.items() if value]
+    given = [option for option, value in sources.items() if value is not None]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} were given, and a host has one key")
-    if options.fingerprint and not options.scan:
+    if options.fingerprint is not None and options.scan is None:
         raise UsageError("--fingerprint goes with --scan")
-    if options.key:
+    if options.key is not None:
         return Obtained(_from_key(options.key))
-    if options.age:
+    if options.age is not None:
         refuse_private_half(options.age)
+        if not options.age.startswith("age1"):
+            raise UsageError("--age takes a recipient, which begins with age1", hint=_OF_SSH)
         return Obtained(_parsed(options.age, "--age"))
-    if options.scan:
+    if options.scan is not None:
         return Obtained(scanned(app, options.scan, options.fingerprint))
-    if options.generate:
+    if options.generate is not None:
         return _generated(absolute(options.generate), machine, identity or USUAL)
     return Obtained(_of_this_machine(app, machine))
 

@@ -50,7 +50,7 @@ def add_host_command(
         draft = Draft(repository)
         if obtained.key.public_key.startswith("age1"):
             draft = _warn_of_identity(draft, host, settings)
-        alike = repository.fleet.host(like).name if like else None
+        alike = repository.fleet.host(like).name if like is not None else None
         new = hosts.NewHost(host, obtained.key, settings, joined, alike)
         draft = hosts.add(obtained.into(draft, machine), new, app.unlock)
         carry_out(app, draft.plan(f"add host {host}"), consent)

@@ -45,10 +45,7 @@ def _path_of(repository: Repository, scope: ScopeChoice) -> PurePosixPath:
 def _rows(repository: Repository, only: PurePosixPath | None) -> Iterator[tuple[str, ...]]:
     """Yield what stands in the documents, then what is declared and stands nowhere."""
     fleet = repository.fleet
-    declared: dict[tuple[PurePosixPath, KeyPath], list[str]] = {}
-    for one in fleet.declarations:
-        place = document_for(fleet, one), one.key_path
-        declared.setdefault(place, []).append(str(one.address))
+    declared = _declared(fleet)
     scopes: dict[PurePosixPath, ScopeChoice] = {
         managed.path: managed.scope for managed in managed_documents(fleet)
     }
@@ -65,6 +62,15 @@ def _rows(repository: Repository, only: PurePosixPath | None) -> Iterator[tuple[
     for (path, _), addresses in declared.items():
         if only in (None, path):
             yield from ((address, "no value", "yes", "-") for address in addresses)
+
+
+def _declared(fleet: Fleet) -> dict[tuple[PurePosixPath, KeyPath], list[str]]:
+    """Return what is declared to stand at each place; a whole document at no key path."""
+    declared: dict[tuple[PurePosixPath, KeyPath], list[str]] = {}
+    for one in fleet.declarations:
+        place = document_for(fleet, one), one.key_path
+        declared.setdefault(place, []).append(str(one.address))
+    return declared
 
 
 def _kind(state: LeafState) -> str:

@@ -44,11 +44,11 @@ class Choose(NamedTuple):
     home: str | None = None
 
     def scope(self, app: App) -> ScopeChoice | None:
-        if self.home and self.host:
+        if self.home is not None and self.host is not None:
             return AtHome(parse_host_name(self.host), parse_user_name(self.home))
-        if self.host:
+        if self.host is not None:
             return OnHost(parse_host_name(self.host))
-        if self.group:
+        if self.group is not None:
             return InGroup(parse_group_name(self.group))
         if self.file:
             return InFile(path_in(app, self.file))
@@ -91,17 +91,17 @@ def scope_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def _refuse_several(choose: Choose) -> None:
     options = {
-        "--host": choose.host if not choose.home else None,
+        "--host": choose.host if choose.home is None else None,
         "--group": choose.group,
         "--shared": choose.shared,
         "--file": choose.file,
         "--admins": choose.admins,
         "--home": choose.home,
     }
-    given = [option for option, value in options.items() if value]
+    given = [option for option, value in options.items() if value not in (None, False)]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} were given, and a secret has one scope")
-    if choose.home and not choose.host:
+    if choose.home is not None and choose.host is None:
         raise UsageError(f"--home {choose.home} is a home on some host", hint="say --host HOST too")
 
 

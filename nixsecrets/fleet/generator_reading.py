@@ -44,9 +44,19 @@ ALPHABETS: Mapping[str, str] = {
 LOOK_ALIKES = "B8G6I1l0OQDS5Z2|"
 """pwgen's own set (`pw_ambiguous`, its option -B), and the bar."""
 
-_LONGEST = 1024
-_MOST_WORDS = 64
-_MOST_DAYS = 36500
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "password": ("length", "alphabet", "signs", "avoid-look-alikes"),
+    "passphrase": ("words", "separator"),
+    "hex": ("bytes",),
+    "base64": ("bytes",),
+    "ssh-ed25519": ("comment",),
+    "hashed-password": ("of", "method"),
+    "htpasswd": ("of",),
+    "x509": ("ca", "by", "subject", "sans", "days"),
+}
+"""What each generator may be told, of those that take a mapping."""
+MOST: Mapping[str, int] = {"length": 1024, "words": 64, "bytes": 1024, "days": 36500}
+"""The highest number of each option that is one; the lowest is 1."""
 _AUTHORITY_DAYS = 3650
 _COMMON_NAME = 64  # ub-common-name, RFC 5280 appendix A.1
 _NUMBER = r"[1-9][0-9]{0,5}"
@@ -74,23 +84,23 @@ def parse_generator(node: Node) -> Generator:
 
 
 def _parser(name: Scalar) -> Callable[[Node], Generator]:
-    if name.text not in _PARSERS:
-        near = nearest(name.text, _PARSERS)
+    if name.text not in PARSERS:
+        near = nearest(name.text, PARSERS)
         raise name.at.fault(
             f"unknown generator {name.text!r}",
-            f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(_PARSERS)}",
+            f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(PARSERS)}",
         )
-    return _PARSERS[name.text]
+    return PARSERS[name.text]
 
 
 def _password(node: Node) -> Password:
-    section = closed(node, "password", ("length", "alphabet", "signs", "avoid-look-alikes"))
+    section = closed(node, "password", OPTIONS["password"])
     signs = _signs(section)
     if section.flag("avoid-look-alikes", default=False):
         signs = "".join(sign for sign in signs if sign not in LOOK_ALIKES)
     if len(signs) < 2:  # noqa: PLR2004  # one sign alone is no choice
         raise node.at.fault("a password of fewer than two different signs", "name more of them")
-    return Password(_number(section, "length", 32, _LONGEST), signs)
+    return Password(_number(section, "length", 32), signs)
 
 
 def _signs(section: Section) -> str:
@@ -116,29 +126,29 @@ def _alphabet(name: Scalar) -> str:
 
 
 def _passphrase(node: Node) -> Passphrase:
-    section = closed(node, "passphrase", ("words", "separator"))
+    section = closed(node, "passphrase", OPTIONS["passphrase"])
     separator = section.text("separator")
-    words = _number(section, "words", 6, _MOST_WORDS)
+    words = _number(section, "words", 6)
     return Passphrase(words, separator.text if separator else "-")
 
 
 def _length_bytes(node: Node, kind: str) -> int:
-    return _number(closed(node, kind, ("bytes",)), "bytes", 32, _LONGEST)
+    return _number(closed(node, kind, OPTIONS[kind]), "bytes", 32)
 
 
 def _ssh_ed25519(node: Node) -> SshEd25519:
-    comment = closed(node, "ssh-ed25519", ("comment",)).text("comment")
+    comment = closed(node, "ssh-ed25519", OPTIONS["ssh-ed25519"]).text("comment")
     return SshEd25519(comment.text if comment else "")
 
 
 def _hashed_password(node: Node) -> HashedPassword:
-    section = closed(node, "hashed-password", ("of", "method"))
+    section = closed(node, "hashed-password", OPTIONS["hashed-password"])
     method = section.choice("method", HashMethod)
     return HashedPassword(_reference(section, "of", node), method or HashMethod.YESCRYPT)
 
 
 def _htpasswd(node: Node) -> Htpasswd:
-    section = closed(node, "htpasswd", ("of",))
+    section = closed(node, "htpasswd", OPTIONS["htpasswd"])
     users = as_mapping(section.node("of"), "'of'").entries
     if not users:
         raise node.at.fault("'htpasswd' names no user", "say `of: { USER: ADDRESS }`")
@@ -156,7 +166,7 @@ def _htpasswd_user(text: str) -> str:
 
 
 def _x509(node: Node) -> X509:
-    section = closed(node, "x509", ("ca", "by", "subject", "sans", "days"))
+    section = closed(node, "x509", OPTIONS["x509"])
     subject = section.read("subject", _common_name)
     if subject is None:
         raise node.at.fault("'x509' has no subject", "say `subject: NAME`")
@@ -164,11 +174,11 @@ def _x509(node: Node) -> X509:
     reference = Reference(by.text) if by else None
     if not section.flag("ca", default=False):
         names = tuple(parsed(name, _alternative_name) for name in section.names("sans"))
-        days = _number(section, "days", 365, _MOST_DAYS)
+        days = _number(section, "days", 365)
         return X509(subject, days, names or _named_by(subject, node), reference)
     if sans := section.entry("sans"):
         raise sans.name.at.fault("'sans' of an authority, which speaks for no host", "take it out")
-    days = _number(section, "days", _AUTHORITY_DAYS, _MOST_DAYS)
+    days = _number(section, "days", _AUTHORITY_DAYS)
     return X509(subject, days, by=reference, authority=True)
 
 
@@ -225,8 +235,8 @@ def _reference(section: Section, name: str, node: Node) -> Reference:
     return Reference(text.text)
 
 
-def _number(section: Section, name: str, default: int, most: int) -> int:
-    node = section.node(name)
+def _number(section: Section, name: str, default: int) -> int:
+    node, most = section.node(name), MOST[name]
     if node is None:
         return default
     written = node.text if isinstance(node, Scalar) and node.plain else ""
@@ -241,7 +251,7 @@ def _without_options(node: Node, kind: str, generator: Generator) -> Generator:
     raise node.at.fault(f"{kind!r} takes nothing more", f"write `generator: {kind}`")
 
 
-_PARSERS: Mapping[str, Callable[[Node], Generator]] = {
+PARSERS: Mapping[str, Callable[[Node], Generator]] = {
     "password": _password,
     "passphrase": _passphrase,
     "hex": lambda node: Hex(_length_bytes(node, "hex")),

@@ -59,8 +59,8 @@ SECTIONS = (
     "rebuild",
 )
 
-_VERSION = "1"
-_HOST_KEYS = (
+VERSION = "1"
+HOST_KEYS = (
     "directory",
     "attribute",
     "host-name",
@@ -70,6 +70,12 @@ _HOST_KEYS = (
     "identity",
     "rebuild",
 )
+PERSON_KEYS = ("role",)
+IDENTITY_KEYS = ("file", "ssh")
+GROUP_KEYS = ("hosts", "people")
+WIRING_KEYS = ("deliver",)
+REBUILD_KEYS = ("engine", "log", "commit")
+COMMIT_KEYS = ("message", "paths", "push")
 _LATER_ENGINES = ("colmena", "deploy-rs")
 _HOST_WORDS = frozenset({"{host}", "{directory}", "{attribute}"})
 _COMMIT_WORDS = _HOST_WORDS | {"{generation}", "{message}"}
@@ -129,11 +135,11 @@ def parse_manifest(
 
 
 def _check_version(root: Section) -> None:
-    hint = f"begin the file with `version: {_VERSION}`"
+    hint = f"begin the file with `version: {VERSION}`"
     node = root.node("version")
     if node is None:
         raise Span(0, 0, 1, 1).fault("the manifest says no version", hint)
-    if not (isinstance(node, Scalar) and node.plain and node.text == _VERSION):
+    if not (isinstance(node, Scalar) and node.plain and node.text == VERSION):
         raise node.at.fault("the manifest is of another version", hint)
 
 
@@ -164,7 +170,7 @@ def _pattern_of(*placeholders: str) -> Callable[[str], str]:
 
 def _person(entry: Entry) -> tuple[Span, Person]:
     name = parsed(entry.name, parse_person_name)
-    section = closed(entry.value, "a person", ("role",))
+    section = closed(entry.value, "a person", PERSON_KEYS)
     role = section.choice("role", Role)
     return entry.name.at, Person(name, role or Role.ADMIN)
 
@@ -173,7 +179,7 @@ def _host(
     entry: Entry, layout: Layout, is_directory: Callable[[PurePosixPath], bool]
 ) -> tuple[Span, Host]:
     name = parsed(entry.name, parse_host_name)
-    section = closed(entry.value, "a host", _HOST_KEYS)
+    section = closed(entry.value, "a host", HOST_KEYS)
     settings = HostSettings(
         directory=section.read("directory", parse_path),
         attribute=section.read("attribute", _spelled(_ATTRIBUTE, "attribute of a flake")),
@@ -199,7 +205,7 @@ def _spelled(pattern: str, what: str) -> Callable[[str], str]:
 def _identity(entry: Entry | None) -> Identity | None:
     if entry is None:
         return None
-    section = closed(entry.value, "identity", ("file", "ssh"))
+    section = closed(entry.value, "identity", IDENTITY_KEYS)
     file = section.read("file", parse_absolute)
     paths = tuple(parsed(path, parse_absolute) for path in section.texts("ssh"))
     match file, paths:
@@ -220,7 +226,7 @@ def _engine(section: Section) -> Engine | None:
 
 def _group(entry: Entry, manifest: Manifest) -> tuple[Span, Group]:
     name = parsed(entry.name, parse_group_name)
-    section = closed(entry.value, "a group", ("hosts", "people"))
+    section = closed(entry.value, "a group", GROUP_KEYS)
     hosts = {str(host.name): host.name for host in manifest.hosts}
     people = {str(person.name): person.name for person in manifest.people}
     return entry.name.at, Group(
@@ -231,11 +237,11 @@ def _group(entry: Entry, manifest: Manifest) -> tuple[Span, Group]:
 
 
 def _deliver(node: Node | None) -> Deliver:
-    return closed(node, "wiring", ("deliver",)).choice("deliver", Deliver) or Deliver.DECLARED
+    return closed(node, "wiring", WIRING_KEYS).choice("deliver", Deliver) or Deliver.DECLARED
 
 
 def _rebuild(node: Node | None) -> RebuildSettings:
-    section = closed(node, "rebuild", ("engine", "log", "commit"), ("full",))
+    section = closed(node, "rebuild", REBUILD_KEYS, ("full",))
     usual = RebuildSettings()
     return RebuildSettings(
         _engine(section) or usual.engine,
@@ -247,7 +253,7 @@ def _rebuild(node: Node | None) -> RebuildSettings:
 def _commit(node: Node | None) -> CommitSettings | None:
     if isinstance(node, Scalar) and node.plain and node.text == "false":
         return None
-    section = closed(node, "commit", ("message", "paths", "push"))
+    section = closed(node, "commit", COMMIT_KEYS)
     usual = CommitSettings()
     paths = tuple(parsed(path, _path_words) for path in section.texts("paths"))
     return CommitSettings(

@@ -92,11 +92,17 @@ def remove_group(content: bytes, name: GroupName) -> bytes:
     before = parse_manifest(content)
     Fleet(before).group(name)
     text = decode(content)
-    for path in (("groups", name), ("secrets", "groups", name), ("secrets", "each", name)):
+    for path in (
+        ("groups", name),
+        ("secrets", "groups", name),
+        ("secrets", "each", name),
+        ("templates", "groups", name),
+    ):
         text = removal.remove_entry(text, path)
     expected = before._replace(
         groups=tuple(group for group in before.groups if group.name != name),
         declarations=tuple(one for one in before.declarations if one.scope != InGroup(name)),
+        templates=tuple(one for one in before.templates if one.scope != InGroup(name)),
     )
     return _held(text, expected, name)
 

@@ -40,6 +40,7 @@ def remove_host(content: bytes, name: HostName) -> bytes:
         hosts=tuple(host for host in before.hosts if host.name != name),
         groups=tuple(_without_host(group, name) for group in before.groups),
         declarations=tuple(one for one in before.declarations if not _is_of(one, name)),
+        templates=tuple(one for one in before.templates if one.scope != OnHost(name)),
     )
     return _held(text, expected, name)
 

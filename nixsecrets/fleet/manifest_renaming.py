@@ -50,6 +50,10 @@ def rename_host(content: bytes, old: HostName, new: HostName, settings: HostSett
             for group in before.groups
         ),
         declarations=tuple(_of(one, old, new) for one in before.declarations),
+        templates=tuple(
+            one._replace(scope=OnHost(new)) if one.scope == OnHost(old) else one
+            for one in before.templates
+        ),
     )
     by_hand = f"write {new} for {old} in it by hand"
     return held(text, expected, f"with {new} for {old}", by_hand)

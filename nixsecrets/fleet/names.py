@@ -13,11 +13,11 @@ PersonName = NewType("PersonName", str)
 UserName = NewType("UserName", str)
 SecretName = NewType("SecretName", str)
 
-_FLAT = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
-_TAKEN = frozenset({"all", "shared", "bak"})
-_COMPONENT = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
-_MOST_COMPONENTS = 8
-_NOT_FIRST = frozenset({"sops", "rendered"})  # sops' own block; sops-nix's folder of templates
+FLAT = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+TAKEN = frozenset({"all", "shared", "bak"})
+COMPONENT = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+MOST_COMPONENTS = 8
+NOT_FIRST = frozenset({"sops", "rendered"})  # sops' own block; sops-nix's folder of templates
 
 
 def parse_host_name(text: str) -> HostName:
@@ -37,7 +37,7 @@ def parse_user_name(text: str) -> UserName:
 
 
 def is_user_name(text: str) -> bool:
-    return re.fullmatch(_FLAT, text) is not None and text not in _TAKEN
+    return re.fullmatch(FLAT, text) is not None and text not in TAKEN
 
 
 def parse_secret_name(text: str) -> SecretName:
@@ -48,17 +48,17 @@ def parse_secret_name(text: str) -> SecretName:
             first component is one that sops or sops-nix keep for themselves.
     """
     components = text.split("/")
-    if not all(re.fullmatch(_COMPONENT, component) for component in components):
+    if not all(re.fullmatch(COMPONENT, component) for component in components):
         raise RepositoryError(
             f"{text!r} is no name of a secret",
             hint="use letters, digits, '.', '_' and '-', with '/' between components",
         )
-    if len(components) > _MOST_COMPONENTS:
+    if len(components) > MOST_COMPONENTS:
         raise RepositoryError(
             f"the secret name {text!r} has {len(components)} components",
-            hint=f"use at most {_MOST_COMPONENTS}",
+            hint=f"use at most {MOST_COMPONENTS}",
         )
-    if components[0] in _NOT_FIRST:
+    if components[0] in NOT_FIRST:
         raise RepositoryError(
             f"the secret name {text!r} begins with {components[0]!r}, which sops keeps for itself",
             hint="choose another first component",
@@ -83,12 +83,12 @@ def clashes(names: Iterable[SecretName]) -> tuple[tuple[SecretName, SecretName],
 
 
 def _flat(text: str, what: str) -> str:
-    if not re.fullmatch(_FLAT, text):
+    if not re.fullmatch(FLAT, text):
         raise RepositoryError(
             f"{text!r} is no name of a {what}",
             hint="use letters, digits, '.', '_' and '-', at most 63, the first a letter or digit",
         )
-    if text in _TAKEN:
+    if text in TAKEN:
         raise RepositoryError(
             f"{text!r} cannot be the name of a {what}", hint="it has a meaning of its own"
         )

@@ -15,8 +15,9 @@ TYPED = (
     r"|~|null|Null|NULL|true|True|TRUE|false|False|FALSE|[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
     r"|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
-_TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 CONTROL = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"
+CONTROL_IN_PROSE = r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+_TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 PLURALS = {"host": "hosts", "group": "groups", "person": "people", "parameter": "parameters"}
 
@@ -115,9 +116,11 @@ class Section(NamedTuple):
         node = self.node(name)
         if node is None:
             return None
-        if not isinstance(node, Scalar) or is_typed(node) or not node.text.strip():
+        if not isinstance(node, Scalar) or is_typed(node):
             return as_text(node, repr(name)).text
-        if re.search(CONTROL, re.sub(r"[\n\t]", "", node.text)):
+        if not node.text.strip():
+            raise node.at.fault(f"{name!r} holds no text")
+        if re.search(CONTROL_IN_PROSE, node.text):
             raise node.at.fault(f"{name!r} holds a control character")
         return node.text
 

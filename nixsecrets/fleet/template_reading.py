@@ -15,8 +15,6 @@ SCOPES = ("shared", "groups", "hosts")
 KEYS = ("content", "owner", "group", "mode", "path", "restart-units", "reload-units")
 # A file's name in /run/secrets/rendered, and in Nix's store: sops-nix calls `writeText` with it.
 NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
-# What no text of YAML 1.2 (section 5.1) or no string of Nix holds.
-CONTROL = r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 
 _Scope: TypeAlias = Shared | InGroup | OnHost
 
@@ -101,6 +99,6 @@ def _text(node: Node) -> Scalar:
         raise node.at.fault("'content' must be a string")
     if is_typed(node):
         raise node.at.fault("'content' must be a string", "write it in double quotes")
-    if re.search(CONTROL, node.text):
-        raise node.at.fault("'content' holds a control character")
+    if "\0" in node.text:
+        raise node.at.fault("'content' holds a NUL, which no string of Nix can")
     return node

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from nixsecrets.errors import IntegrityError, NixsecretsError, RepositoryError
 from nixsecrets.fleet.access import managed_documents
 from nixsecrets.fleet.load import Repository
+from nixsecrets.fleet.lockfile import LOCK
 from nixsecrets.fleet.names import nearest
 from nixsecrets.plans.draft import Unlock
 from nixsecrets.sops import document
@@ -16,8 +17,9 @@ from nixsecrets.sops.stores import formats
 from nixsecrets.sops.stores.formats import Format
 from nixsecrets.sops.tree import KeyPath
 
-NEVER_DOCUMENTS = (".nix", ".md", ".pub", ".lock")
-"""What a rule may match and nobody means by it: sops-nix delivers no Nix, the rest is public."""
+NEVER_DOCUMENTS = (".nix", ".md", ".pub", ".lock", LOCK.name)
+"""Ends of names that a rule may match and nobody means: sops-nix delivers no Nix, the rest is
+public."""
 _POLICY_NAME = ".sops.yaml"
 
 

@@ -55,7 +55,7 @@ def find_documents(repository: Repository) -> Iterator[PurePosixPath]:
 def may_be_document(repository: Repository, path: PurePosixPath) -> bool:
     return not (
         path in repository.spoken
-        or path.suffix in documents.NEVER_DOCUMENTS
+        or path.name.endswith(documents.NEVER_DOCUMENTS)
         or path.name in (POLICY_NAME, UNREAD_NAME)
         or path.name.startswith(".git")
     )

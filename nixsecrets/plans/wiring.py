@@ -101,7 +101,7 @@ def bring(draft: Draft, hosts: Sequence[Host], *, force: bool = False) -> Draft:
 
 def render(repository: Repository, host: Host) -> bytes:
     """Return what a host's wiring is to be; errors as those of `bring`."""
-    return wiring_text.render(_wiring_of(repository, host))
+    return wiring_text.render(wiring_of(repository, host))
 
 
 def stale(repository: Repository, host: Host) -> WiringState:
@@ -169,7 +169,8 @@ def _left_out(repository: Repository, host: Host) -> Iterator[str]:
             )
 
 
-def _wiring_of(repository: Repository, host: Host) -> Wiring:
+def wiring_of(repository: Repository, host: Host) -> Wiring:
+    """Return what a host's wiring is to say; errors as those of `bring`."""
     fleet, sources = repository.fleet, repository.sources
     path = fleet.layout.wiring(host.name, host.directory)
     own_document = fleet.layout.host_document(host.name, host.directory)

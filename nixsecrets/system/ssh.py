@@ -11,6 +11,7 @@ from nixsecrets.system.process import Completed, failure, run
 
 _DEFAULT_PORT = 22
 _SCAN_TIMEOUT_S = 5
+_LONGEST = 320  # a name of DNS has 253 characters (RFC 1035); with a user and a port
 _LAST_PORT = 65535
 # [USER@]HOST[:PORT] with HOST a name, an IPv4 or a bracketed IPv6 address, or a bare IPv6 address.
 _ADDRESS = re.compile(
@@ -69,7 +70,7 @@ def validate_address(text: str) -> Address:
     Raises:
         UsageError: it is something else, and might be an option or a command to ssh.
     """
-    found = _ADDRESS.fullmatch(text)
+    found = _ADDRESS.fullmatch(text) if len(text) <= _LONGEST else None
     port = int(found["port"]) if found and found["port"] else None
     if found is None or not (port is None or 0 < port <= _LAST_PORT):
         raise UsageError(f"{text!r} is no address of a host", hint="write [USER@]HOST[:PORT]")

@@ -79,17 +79,6 @@ def _other_format(place: Place) -> None:
     place.write("vault/x.env", "TOKEN=ENC[AES256_GCM,\nsops_lastmodified=2026\n")
 
 
-def _managed_other_format(place: Place) -> None:
-    place.write("nixsecrets.yaml", "layout:\n  shared-document: shared/s.json\n" + _manifest(place))
-    place.write("shared/s.json", '{ "wifi": { "psk": "ENC[x]" }, "sops": { "lastmodified": 1 } }')
-    place.remove("shared/secrets.yaml")
-    place.plan()
-
-
-def _manifest(place: Place) -> str:
-    return place.read("nixsecrets.yaml")
-
-
 @pytest.mark.parametrize(
     ("break_it", "findings"),
     [
@@ -204,20 +193,6 @@ def _manifest(place: Place) -> str:
                 )
             ],
             id="another format",
-        ),
-        pytest.param(
-            _managed_other_format,
-            [
-                (
-                    "error document/format shared/s.json: is to be delivered, and only YAML "
-                    "documents can be so far"
-                ),
-                (
-                    "error document/unreadable shared/s.json: `mac` is missing in the sops "
-                    "metadata: it was cut off"
-                ),
-            ],
-            id="another format that is to be delivered",
         ),
         pytest.param(
             _never_meant,

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_folders_of_the_tree_are_passable_whatever_the_umask(fleet: Scene) -> No
     tree = fleet.folder / "tree"
     words = ("-m", "nixsecrets", "bootstrap", "t15g", str(tree), "--yes")
     script = 'umask 0077; exec "$0" "$@"'
-    ended = fleet.start("sh", "-c", script, str(Path(".venv/bin/python").absolute()), *words)
+    ended = fleet.start("sh", "-c", script, sys.executable, *words)
     assert ended.status == 0, ended
     assert modes(tree)["etc/ssh"] == "755"
 
