@@ -11,7 +11,6 @@ from nixsecrets.fleet.access import recipients_of, spoken_name
 from nixsecrets.fleet.layout import MANIFEST
 from nixsecrets.fleet.model import AtHome, Declaration, Host, User
 from nixsecrets.plans import documents, recipients
-from nixsecrets.sops.document import Document
 
 _IN_HOMES = ("/home/", "/root/", "/Users/")
 
@@ -73,10 +72,9 @@ def _stands(found: Survey, declaration: Declaration, path: PurePosixPath) -> boo
     if not documents.seems_sealed(found.repository, path):
         return True  # told of the document
     try:
-        read: Document = documents.read(found.repository, path)
+        return documents.read(found.repository, path).has_leaf(declaration.key_path)
     except NixsecretsError:  # told of the document
         return True
-    return read.has_leaf(declaration.key_path)
 
 
 def _in_a_home(declaration: Declaration) -> Iterator[Finding]:

@@ -79,7 +79,8 @@ def test_a_leaf_under_another_name_is_declared(place: Place) -> None:
 def test_a_file_in_a_home_is_told(place: Place) -> None:
     place.seal("systems/hq/secrets.yaml", f"{OF_HQ}app: x\n", "ann", "hq")
     _declare(place, "path: /home/me/.config/app/token")
-    assert place.found() == [
+    (found,) = place.found()
+    assert found == (
         f"warning declaration/path-in-home {MANIFEST}:15: host/hq:app is to stand at "
         "/home/me/.config/app/token, and folders that are missing above it will belong to root"
-    ]
+    )

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
 
-from nixsecrets.fleet.model import Declaration, IdentityFile, IdentitySsh, Shared
+from nixsecrets.fleet.model import Declaration, IdentityFile, IdentitySsh, Shared, Template
 from nixsecrets.fleet.names import SecretName
+from nixsecrets.fleet.templates import Placeholder
 from nixsecrets.nix.syntax import digest
 from nixsecrets.plans.wiring_text import (
     Secret,
@@ -45,6 +47,24 @@ WHOLE = Wiring(
     consumers=(
         ("services.nextcloud.config.adminpassFile", SecretName("nextcloud/admin-password")),
         ("users.users.miscguy.hashedPasswordFile", SecretName("miscguy/hashed-password")),
+    ),
+)
+
+TOKEN = Placeholder(SecretName("token"))
+MIXED = replace(
+    EMPTY,
+    secrets=(
+        a_secret("app.env", PurePosixPath("app/app.env"), whole_file=True),
+        a_secret("token", PurePosixPath("app/keys.json"), key="old-token"),
+    ),
+    templates=(
+        Template(
+            "app.conf",
+            Shared(),
+            ("T=", TOKEN, "\n${X}$"),
+            owner="app",
+            restart_units=("app.service",),
+        ),
     ),
 )
 
@@ -200,3 +220,34 @@ def test_a_hand_edit_is_noticed(content: bytes, ours: bool) -> None:  # noqa: FB
     assert is_ours(content) is ours
     assert not is_untouched(content)
     assert not same_code(content, render(WHOLE))
+
+
+def test_documents_of_other_formats_and_templates() -> None:
+    assert code(MIXED) == (
+        """{ config, lib, ... }:
+{
+  sops = {
+    gnupg.sshKeyPaths = [ ];
+    secrets = {
+      "app.env" = {
+        sopsFile = ../../app/app.env;
+        format = "dotenv";
+        key = "";
+      };
+      "token" = {
+        sopsFile = ../../app/keys.json;
+        format = "json";
+        key = "old-token";
+      };
+    };
+    templates = {
+      "app.conf" = {
+        content = "T=${config.sops.placeholder."token"}\\n\\${X}\\$";
+        owner = lib.mkDefault "app";
+        restartUnits = [ "app.service" ];
+      };
+    };
+  };
+}
+"""
+    )
