@@ -12,10 +12,13 @@ from nixsecrets.fleet.layout import MANIFEST
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import CommitSettings, Engine, Fleet, Host
 from nixsecrets.system import git, ssh
-from nixsecrets.system.deploy import nixos_rebuild
+from nixsecrets.system.deploy import colmena, deploy_rs, nixos_rebuild, state
 from nixsecrets.system.deploy.target import Action, Configuration, Flake, System, Target
 
+PROFILE = state.PROFILE
+
 _FLAKE = PurePosixPath("flake.nix")
+_CHECKS = "checks"
 
 
 class Step(Enum):
@@ -25,6 +28,8 @@ class Step(Enum):
     FETCH = "fetch"
     COMMIT = "commit"
     PUSH = "push"
+    VERIFY = "verify"
+    ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,7 @@ class Request:
         extra: further arguments for nixos-rebuild.
         steps: those that were not switched off.
         message: for the commit.
+        engine: None: the manifest's.
     """
 
     action: Action
@@ -46,6 +52,7 @@ class Request:
     extra: tuple[str, ...]
     steps: frozenset[Step]
     message: str
+    engine: Engine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,7 @@ class Deployment:
         request: what was asked for.
         jobs: in the order in which they are done.
         new: untracked files that belong to the hosts; they are staged before.
+        profile: of the system, on each host.
     """
 
     app: App
@@ -79,6 +87,7 @@ class Deployment:
     request: Request
     jobs: tuple[Job, ...]
     new: tuple[PurePosixPath, ...]
+    profile: PurePosixPath
 
     @property
     def hosts(self) -> tuple[Host, ...]:
@@ -96,6 +105,11 @@ class Deployment:
     def has(self, step: Step) -> bool:
         return self.app.in_git and step in self.request.steps
 
+    def checks_of(self, job: Job) -> tuple[PurePosixPath, ...]:
+        """Return the user's own checks of a host, as its folder holds them."""
+        folder = job.host.directory / _CHECKS
+        return tuple(sorted(path for path in self.app.paths() if path.parent == folder))
+
     def commit_of(self, job: Job) -> CommitSettings | None:
         """Return how a host's rebuild is committed; None: it is not."""
         if not job.runs or not self.request.action.makes_generation:
@@ -109,7 +123,7 @@ def decide(app: App, repository: Repository, names: Sequence[str], request: Requ
     if (request.local or request.address) and len(hosts) > 1:
         raise UsageError("--local and --target-host speak of one host")
     jobs = tuple(_job(app, repository, host, request) for host in hosts)
-    work = Deployment(app, fleet, request, jobs, ())
+    work = Deployment(app, fleet, request, jobs, (), PROFILE)
     return replace(work, new=_new_files(work))
 
 
@@ -148,7 +162,7 @@ def _choose(app: App, fleet: Fleet, names: Sequence[str]) -> list[Host]:
 
 
 def _job(app: App, repository: Repository, host: Host, request: Request) -> Job:
-    engine = repository.fleet.engine_of(host)
+    engine = request.engine or repository.fleet.engine_of(host)
     address = _address(app, host, engine, request)
     target = Target(
         host.name,
@@ -157,8 +171,18 @@ def _job(app: App, repository: Repository, host: Host, request: Request) -> Job:
         ssh.validate_address(address) if address else None,
         request.extra,
     )
-    privilege = nixos_rebuild.find_privilege(target)
-    return Job(host, engine, target, nixos_rebuild.command(target, app.root, privilege))
+    return Job(host, engine, target, _command(app, host, engine, target))
+
+
+def _command(app: App, host: Host, engine: Engine, target: Target) -> tuple[str, ...]:
+    match engine:
+        case Engine.COLMENA:
+            return colmena.command(target, host.attribute or host.name)
+        case Engine.DEPLOY_RS:
+            return deploy_rs.command(target, host.attribute or host.name)
+        case Engine.NIXOS_REBUILD | Engine.PRINT:
+            privilege = nixos_rebuild.find_privilege(target)
+            return nixos_rebuild.command(target, app.root, privilege)
 
 
 def _system(repository: Repository, host: Host) -> System:
@@ -221,7 +245,7 @@ def _purpose(work: Deployment, job: Job) -> str:
     match job.engine:
         case Engine.PRINT:
             return f"{job.host.name}: printed only, for you to run"
-        case Engine.NIXOS_REBUILD:
+        case Engine.NIXOS_REBUILD | Engine.COLMENA | Engine.DEPLOY_RS:
             log = work.fleet.manifest.rebuild.log_of(job.host)
             return f"{job.host.name}: the output also goes to {log}"
 

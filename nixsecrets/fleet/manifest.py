@@ -76,7 +76,6 @@ GROUP_KEYS = ("hosts", "people")
 WIRING_KEYS = ("deliver",)
 REBUILD_KEYS = ("engine", "log", "commit")
 COMMIT_KEYS = ("message", "paths", "push")
-_LATER_ENGINES = ("colmena", "deploy-rs")
 _HOST_WORDS = frozenset({"{host}", "{directory}", "{attribute}"})
 _COMMIT_WORDS = _HOST_WORDS | {"{generation}", "{message}"}
 
@@ -221,7 +220,7 @@ def _identity(entry: Entry | None) -> Identity | None:
 
 
 def _engine(section: Section) -> Engine | None:
-    return section.choice("engine", Engine, _LATER_ENGINES)
+    return section.choice("engine", Engine)
 
 
 def _group(entry: Entry, manifest: Manifest) -> tuple[Span, Group]:

@@ -47,6 +47,8 @@ __all__ = [
 
 class Engine(Enum):
     NIXOS_REBUILD = "nixos-rebuild"
+    COLMENA = "colmena"
+    DEPLOY_RS = "deploy-rs"
     PRINT = "print"
 
 

@@ -92,7 +92,7 @@ def walk(root: Path) -> Index:
 def ignored(root: Path, paths: Iterable[PurePosixPath]) -> tuple[Ignored, ...]:
     """Return those of the paths that git ignores; a tracked file is never ignored."""
     # "./" keeps a leading ":" from being pathspec magic; check-ignore has no literal pathspecs.
-    asked = b"".join(b"./" + os.fsencode(path) + b"\0" for path in paths)
+    asked = b"".join(b"./" + os.fsencode(_placed(root, path)) + b"\0" for path in paths)
     arguments = _arguments(root, "check-ignore", "--verbose", "-z", "--stdin")
     ended = run(arguments, environment=_reading(), stdin=asked)
     if ended.status not in (_IGNORED, _NONE_IGNORED):
@@ -108,7 +108,7 @@ def ignored(root: Path, paths: Iterable[PurePosixPath]) -> tuple[Ignored, ...]:
 
 def stage(root: Path, paths: Iterable[PurePosixPath]) -> None:
     """Stage files in full, removals included."""
-    named = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    named = b"".join(os.fsencode(_placed(root, path)) + b"\0" for path in paths)
     if named:
         options = ("--pathspec-from-file=-", "--pathspec-file-nul")
         output(_arguments(root, "--literal-pathspecs", "add", *options), stdin=named)
@@ -146,6 +146,21 @@ def fetch(root: Path) -> None:
     output(_arguments(root, "fetch", "--quiet"))
 
 
+def upstream_log(root: Path) -> tuple[str, ...]:
+    """Return what was last fetched and is not on the branch: a line a commit, the newest first."""
+    log = _read(root, "log", "--format=%h %s (%an)", "HEAD..@{upstream}")
+    return tuple(log.decode("utf-8", "replace").splitlines())
+
+
+def fast_forward(root: Path) -> None:
+    """Bring the branch to its upstream, which has all of its commits.
+
+    Raises:
+        ProgramError: it has not, or a file that was changed here is in the way.
+    """
+    output(_arguments(root, "merge", "--quiet", "--ff-only", "@{upstream}"))
+
+
 def push(root: Path) -> None:
     output(_arguments(root, "push", "--quiet"))
 
@@ -176,6 +191,12 @@ def _reading() -> dict[str, str]:
 
 def _split(stdout: bytes) -> frozenset[PurePosixPath]:
     return frozenset(PurePosixPath(os.fsdecode(name)) for name in stdout.split(b"\0") if name)
+
+
+def _placed(root: Path, path: PurePosixPath) -> PurePosixPath:
+    """Return where a path's folder really is: git takes no path beyond a symbolic link."""
+    folder, top = (root / path.parent).resolve(), root.resolve()
+    return PurePosixPath(folder.relative_to(top), path.name) if folder.is_relative_to(top) else path
 
 
 def _is_result(file: Path) -> bool:

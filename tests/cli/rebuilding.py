@@ -61,8 +61,8 @@ sys.exit(int((here / "status").read_text()))
 DRIVER = """\
 import sys
 from pathlib import Path
-from nixsecrets.cli import main, rebuild
-rebuild.PROFILE = Path(sys.argv.pop(1))
+from nixsecrets.cli import deployment, main
+deployment.PROFILE = Path(sys.argv.pop(1))
 main()
 """
 

@@ -77,7 +77,7 @@ def test_the_log_holds_the_command_its_output_and_its_end(place: Place) -> None:
         (["--dry-activate"], [["dry-activate", *HERE[1:]]]),
         (["--build", "t460", "lost"], [["build", "--flake", f".#{name}"] for name in BUILT]),
         (["--local", "t15g"], [["switch", "--flake", ".#nixt15g", *LOCAL]]),
-        (["--target-host", "root@10.0.0.7", "t460"], [[*T460[:4], "root@10.0.0.7"]]),
+        (["--target-host", "root@127.0.0.7", "t460"], [[*T460[:4], "root@127.0.0.7"]]),
         (["t15g", "--", "--show-trace", "-j", "4"], [[*T15G, "--show-trace", "-j", "4"]]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value[0], str) else "",
@@ -121,6 +121,20 @@ def test_the_print_engine_prints_and_runs_nothing(place: Place) -> None:
     assert not list(place.root.rglob("rebuild.log"))
 
 
+def test_another_engine_is_run_in_place_of_nixos_rebuild(place: Place) -> None:
+    for name in ("colmena", "deploy"):
+        (place.folder / "bin" / name).symlink_to("nixos-rebuild")
+    file = place.root / "nixsecrets.yaml"
+    file.write_text(file.read_text() + "rebuild: { engine: colmena }\n")
+    assert place.rebuild("--yes", "--no-commit", "t460").status == 0
+    assert place.rebuild("--yes", "--no-commit", "--engine", "deploy-rs", "t460").status == 0
+    assert place.arguments() == [["apply", "--on", "nixt460", "switch"], [".#nixt460"]]
+    place.write("status", "1", folder="bin")
+    ended = place.rebuild("--yes", "t460")
+    assert ended.status == 6
+    assert "error: colmena switch of t460 failed with status 1\n" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("status", "hint"),
     [
@@ -152,14 +166,22 @@ def test_a_missing_nixos_rebuild_is_told_and_noted_in_the_log(place: Place) -> N
 
 
 @pytest.mark.parametrize(
-    ("own_commits", "told"),
+    ("own_commits", "told", "hint"),
     [
-        (0, "the branch is 1 commit behind its upstream"),
-        (2, "the branch and its upstream have diverged: 1 commit there, 2 here"),
+        (
+            *(0, "the branch is 1 commit behind its upstream"),
+            "git pull --rebase --autostash, or give --pull",
+        ),
+        (
+            *(2, "the branch and its upstream have diverged: 1 commit there, 2 here"),
+            "git pull --rebase --autostash",
+        ),
     ],
     ids=["behind", "diverged"],
 )
-def test_what_is_only_upstream_stops_the_rebuild(place: Place, own_commits: int, told: str) -> None:
+def test_what_is_only_upstream_stops_the_rebuild(
+    place: Place, own_commits: int, told: str, hint: str
+) -> None:
     place.commit_elsewhere()
     for _ in range(own_commits):
         place.git("commit", "--quiet", "--allow-empty", "-m", "ours")
@@ -168,10 +190,27 @@ def test_what_is_only_upstream_stops_the_rebuild(place: Place, own_commits: int,
     assert ended.status == 1
     assert ended.stderr.splitlines()[-2:] == [
         f"nixsecrets: error: {told}",
-        "nixsecrets: hint: git pull --rebase --autostash",
+        f"nixsecrets: hint: {hint}",
     ]
     assert place.calls() == []
     assert place.status() == ["?? systems/hq/new.nix"]
+
+
+def test_a_pull_takes_over_what_is_new_and_lists_it(place: Place) -> None:
+    place.commit_elsewhere()
+    ended = place.rebuild("--yes", "--pull")
+    assert ended.status == 0, ended.stderr
+    author = place.git("log", "-1", "--format=%h %s (%an)", "@{upstream}").strip()
+    assert f"nixsecrets: pulled: {author}\n" in ended.stderr
+    assert place.subjects() == ["theirs", "start"]
+    assert place.arguments() == [HERE]
+
+
+def test_a_pull_never_merges(place: Place) -> None:
+    place.commit_elsewhere()
+    place.git("commit", "--quiet", "--allow-empty", "-m", "ours")
+    ended = place.rebuild("--yes", "--pull")
+    assert (ended.status, place.subjects(), place.calls()) == (1, ["ours", "start"], [])
 
 
 def test_without_a_network_it_stops_unless_nothing_is_to_be_fetched(place: Place) -> None:
@@ -361,8 +400,13 @@ def test_an_error_of_the_checks_stops_it(place: Place) -> None:
         (["bare"], 3, "host bare has no attribute, so that flake.nix cannot be asked for it"),
         (["hq", "t15g", "--local"], 2, "--local and --target-host speak of one host"),
         (["hq", "--target-host", "-oProxyCommand=id"], 2, "is no address of a host"),
+        (["vm01", "--rollback"], 2, "vm01 is rebuilt by hand, and so is its way back"),
+        (["t15g", "--build", "--to", "3"], 2, "--build and a way back exclude each other"),
     ],
-    ids=["unknown", "action", "no address", "no attribute", "two hosts", "option"],
+    ids=[
+        *("unknown", "action", "no address", "no attribute", "two hosts", "option"),
+        *("back by hand", "back and build"),
+    ],
 )
 def test_a_request_that_cannot_be_is_refused(
     place: Place, asked: list[str], status: int, told: str

@@ -359,16 +359,6 @@ BAD: dict[str, tuple[str, str, str]] = {
         "values are made from each other in a circle: shared:a → shared:a",
     ),
     "other role": ("version: 1\npeople: { ops: { role: boss } }\n", "2:24", "'boss' is no 'role'"),
-    "colmena": (
-        "version: 1\nrebuild: { engine: colmena }\n",
-        "2:20",
-        "engine: colmena is not supported yet",
-    ),
-    "deploy-rs of a host": (
-        "version: 1\nhosts:\n  hq:\n    rebuild: { engine: deploy-rs }\n",
-        "4:24",
-        "engine: deploy-rs is not supported yet",
-    ),
     "impure evaluation": (
         "version: 1\nevaluate: impure\n",
         "2:11",

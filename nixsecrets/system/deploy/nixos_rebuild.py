@@ -1,31 +1,18 @@
-"""The engine nixos-rebuild: its command line, its run with a log, the generation it made."""
+"""The engine nixos-rebuild: its command line."""
 
 import os
-import re
-import shlex
-from collections.abc import Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from pathlib import Path
 
 from nixsecrets.errors import ProgramError
+from nixsecrets.system.deploy.script import is_root
 from nixsecrets.system.deploy.target import Action, Configuration, Flake, System, Target
-from nixsecrets.system.process import run, stream
-from nixsecrets.system.ssh import Address, options_from, run_script
-from nixsecrets.system.transaction import open_log
-
-PROFILE = Path("/nix/var/nix/profiles/system")
+from nixsecrets.system.process import run
+from nixsecrets.system.ssh import Address
 
 _PROGRAM = "nixos-rebuild"
 _DEFAULT_FLAKE = Path("/etc/nixos/flake.nix")
-_READ_PROFILE = "readlink /nix/var/nix/profiles/system\n"
-_GENERATION = re.compile(r"system-([0-9]+)-link", re.ASCII)
-# Of switch-to-configuration, which runs when the profile is set already: an activation script
-# failed, systemd did not reload, a unit failed.
-_STATUSES_AFTER_PROFILE = (2, 3, 4)
 
 
 class Privilege(Enum):
@@ -46,7 +33,7 @@ def find_privilege(target: Target) -> Privilege:
 
     Help that cannot be read (no program, no manual pages) is taken for a recent one's.
     """
-    if target.action is Action.BUILD or _is_root(target.address):
+    if target.action is Action.BUILD or is_root(target.address):
         return Privilege.OURS
     return Privilege.BY_OPTION if _knows_sudo() else Privilege.BEFORE
 
@@ -71,40 +58,6 @@ def command(
     )
 
 
-def deploy(target: Target, arguments: Sequence[str], root: Path, log: PurePosixPath) -> None:
-    """Run a command line of `command`; what it says goes to stderr and anew to the log.
-
-    Raises:
-        ProgramError: it cannot be started, or ends with another status than 0.
-        RepositoryError: the log cannot be made.
-    """
-    with open_log(root, log) as written:
-        _note(written, f"{target.name}: {shlex.join(arguments)}")
-        ended = "did not end by itself"
-        try:
-            status = stream(arguments, log=written, cwd=root)
-            ended = f"ended with status {status}"
-        finally:
-            _note(written, f"{target.name}: {ended}")
-    if status != 0:
-        raise _failure(target, status, log)
-
-
-def find_generation(address: Address | None, profile: Path = PROFILE) -> int | None:
-    """Return the number of the generation that the system profile links to.
-
-    Args:
-        address: the host, whose profile is read by ssh; None: this machine.
-        profile: this machine's.
-
-    Returns:
-        None: the link cannot be read, or is none of nixos-rebuild's.
-    """
-    link = _read_link(profile) if address is None else _read_link_at(address)
-    found = _GENERATION.fullmatch(link.rpartition("/")[2])
-    return int(found[1]) if found else None
-
-
 @cache
 def _knows_sudo() -> bool:
     try:
@@ -112,13 +65,6 @@ def _knows_sudo() -> bool:
     except ProgramError:
         return True
     return not told or b"--sudo" in told
-
-
-def _is_root(address: Address | None) -> bool:
-    """Say whether we are root, or ssh would be; without a user it takes our name (ssh(1))."""
-    if address is None or address.user is None:
-        return os.geteuid() == 0
-    return address.user == "root"
 
 
 def _before(address: Address | None, privilege: Privilege) -> tuple[str, ...]:
@@ -147,29 +93,3 @@ def _elevation(address: Address | None, privilege: Privilege) -> tuple[str, ...]
             return ("--sudo",)
         case Privilege.BEFORE:
             return ("--use-remote-sudo",) if address else ()
-
-
-def _note(log: BinaryIO, words: str) -> None:
-    """Add a line of ours to a log; one that takes no more stops nothing, as in `stream`."""
-    with suppress(OSError):
-        log.write(f"# {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC {words}\n".encode())
-
-
-def _failure(target: Target, status: int, log: PurePosixPath) -> ProgramError:
-    how = f"status {status}" if status > 0 else f"signal {-status}"
-    hint = f"its output stands in {log}"
-    if target.action.makes_generation and status in _STATUSES_AFTER_PROFILE:
-        hint += "; the new generation may be the default at boot already"
-    return ProgramError(f"{_PROGRAM} {target.action} of {target.name} failed with {how}", hint=hint)
-
-
-def _read_link(profile: Path) -> str:
-    try:
-        return str(profile.readlink())
-    except OSError:
-        return ""
-
-
-def _read_link_at(address: Address) -> str:
-    ended = run_script(address, _READ_PROFILE, options_from(os.environ))
-    return ended.stdout.decode("utf-8", "replace").strip() if ended.status == 0 else ""

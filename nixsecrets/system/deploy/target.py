@@ -21,6 +21,10 @@ class Action(StrEnum):
     def makes_generation(self) -> bool:
         return self in (Action.SWITCH, Action.BOOT)
 
+    @property
+    def activates(self) -> bool:
+        return self in (Action.SWITCH, Action.TEST)
+
 
 @dataclass(frozen=True, slots=True)
 class Flake:

@@ -1,7 +1,5 @@
-import getpass
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -9,14 +7,11 @@ import pytest
 from nixsecrets.system.deploy.nixos_rebuild import (
     Privilege,
     command,
-    find_generation,
     find_privilege,
 )
 from nixsecrets.system.deploy.target import Action, Configuration, Flake, System, Target
 from nixsecrets.system.ssh import Address
 from tests.system.children import become_nobody, in_child
-from tests.system.test_ssh import make_pair, serve
-from tests.tools import require_tool
 
 ROOT = Path("/home/jane/nixos")
 HQ = Flake("nixhq")
@@ -97,58 +92,3 @@ def test_nobody_becomes_root_where_it_is_not_needed(
     action: Action, address: Address | None
 ) -> None:
     assert find_privilege(Target("hq", HQ, action, address)) is Privilege.OURS
-
-
-@pytest.mark.parametrize(
-    ("link", "generation"),
-    [
-        ("system-425-link", 425),
-        ("/nix/var/nix/profiles/system-7-link", 7),
-        ("/nix/store/abc-nixos-system", None),
-        ("system-425-link/..", None),
-        ("other-1-link", None),
-    ],
-)
-def test_the_generation_is_read_from_the_profile(
-    tmp_path: Path, link: str, generation: int | None
-) -> None:
-    (tmp_path / "system").symlink_to(link)
-    assert find_generation(None, tmp_path / "system") == generation
-
-
-def test_a_machine_without_a_profile_has_no_generation(tmp_path: Path) -> None:
-    assert find_generation(None, tmp_path / "system") is None
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Address]:
-    """A real sshd; the machine behind it answers `readlink` from a file of the test's."""
-    require_tool("ssh")
-    make_pair(tmp_path / "host_ed25519", "ed25519")
-    make_pair(tmp_path / "user", "ed25519")
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    (tools / "readlink").write_text(
-        f'#!/bin/sh\n[ "$1" = /nix/var/nix/profiles/system ] && cat {tmp_path}/link\n'
-    )
-    (tools / "readlink").chmod(0o755)
-    public = (tmp_path / "user.pub").read_text()
-    (tmp_path / "authorized").write_text(f'command="PATH={tools}:/usr/bin:/bin sh -s" {public}')
-    for server in serve(tmp_path, "ed25519"):
-        known = f"UserKnownHostsFile={tmp_path}/known_hosts-{server.port}"
-        options = f"-F none -i {tmp_path}/user -o {known} -o BatchMode=yes"
-        monkeypatch.setenv("NIX_SSHOPTS", options)
-        yield Address(getpass.getuser(), "127.0.0.1", server.port)
-
-
-def test_the_generation_of_a_target_is_read_over_ssh(machine: Address, tmp_path: Path) -> None:
-    (tmp_path / "link").write_text("system-31-link\n")
-    assert find_generation(machine) == 31
-    (tmp_path / "link").unlink()
-    assert find_generation(machine) is None
-
-
-def test_a_target_that_does_not_answer_has_no_generation(monkeypatch: pytest.MonkeyPatch) -> None:
-    require_tool("ssh")
-    monkeypatch.setenv("NIX_SSHOPTS", "-F none -o ProxyCommand=/bin/false")
-    assert find_generation(Address("jane", "nixt460")) is None
