@@ -8,8 +8,8 @@ from nixsecrets.audit.survey import Survey
 from nixsecrets.audit.wording import at, command
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet import dependencies, lockfile
-from nixsecrets.fleet.layout import MANIFEST
-from nixsecrets.fleet.lockfile import LOCK, Entry
+from nixsecrets.fleet.layout import LOCK, MANIFEST
+from nixsecrets.fleet.lockfile import Entry
 from nixsecrets.fleet.model import Declaration
 from nixsecrets.generators.specification import spec_of
 from nixsecrets.generators.strength import weak

@@ -74,6 +74,8 @@ def value_command(
     app = find_app(choose.file)
     with app.change(dry_run=consent.dry_run) as repository:
         places = _places(app, repository, which, choose)
+        if from_file is not None:
+            _refuse_generated(places)
         source = _Source(from_file, is_for_one=len(places) == 1)
         renew = partial(_renewed, app, consent, source)
         draft = renewal.rotate(Draft(repository), places, app.unlock, renew, app.now)
@@ -88,6 +90,17 @@ def _refuse_unclear(which: _Which, choose: Choose) -> None:
         )
     if which.every and (which.due or any(choose)):
         raise UsageError("--every takes a NAME and no scope: it is for every host")
+
+
+def _refuse_generated(places: Sequence[Place]) -> None:
+    """Refuse a file as the value of what a generator makes."""
+    for place in places:
+        generator = place.declaration.generator if place.declaration else None
+        if generator is not None and not isinstance(generator, Prompt):
+            raise UsageError(
+                f"the generator {generator.kind} makes {place.address}, and --from-file was given",
+                hint=f"nixsecrets set {place.address} --from-file FILE",
+            )
 
 
 def _places(
@@ -132,19 +145,11 @@ def _renewed(
     app: WritingApp, consent: Consent, source: _Source, place: Place, inputs: Inputs
 ) -> Generated:
     declaration = place.declaration
-    generator = declaration.generator if declaration else None
-    match generator:
-        case Prompt(asked):
-            return Generated(_given(consent, source, place, asked))
-        case None:
-            return Generated(_given(consent, source, place, Asked.HIDDEN))
-        case _ if declaration is None or (source.file and not inputs):
-            raise UsageError(
-                f"its generator {generator.kind} makes it, and --from-file was given",
-                hint=f"nixsecrets set {place.address} --from-file FILE",
-            )
-        case _:
-            return generate.made(app, consent, declaration, inputs)
+    if declaration is None or declaration.generator is None:
+        return Generated(_given(consent, source, place, Asked.HIDDEN))
+    if isinstance(declaration.generator, Prompt):
+        return Generated(_given(consent, source, place, declaration.generator.asked))
+    return generate.made(app, consent, declaration, inputs)
 
 
 def _given(consent: Consent, source: _Source, place: Place, asked: Asked) -> Plaintext:
@@ -153,11 +158,11 @@ def _given(consent: Consent, source: _Source, place: Place, asked: Asked) -> Pla
     Raises:
         UsageError: it came from nowhere.
     """
-    app_hint = f"nixsecrets rotate value {place.address} --from-file FILE"
-    if not source.is_for_one and (source.file or not terminal.is_interactive()):
-        raise UsageError("it is to be typed, and there are others too", hint=app_hint)
     if consent.dry_run:
         return generate.PLACEHOLDER
+    hint = f"nixsecrets rotate value {place.address} --from-file FILE"
+    if not source.is_for_one and (source.file or not terminal.is_interactive()):
+        raise UsageError("it is to be typed, and there are others too", hint=hint)
     if source.file is not None:
         return stripped(Plaintext(read_file(source.file)), raw=False)
     if terminal.is_interactive():
@@ -165,5 +170,5 @@ def _given(consent: Consent, source: _Source, place: Place, asked: Asked) -> Pla
         return generate.typed(place.address, description, asked)
     value = terminal.read_stdin()
     if not value:
-        raise UsageError("it is to be typed, and nothing came on stdin", hint=app_hint)
+        raise UsageError("it is to be typed, and nothing came on stdin", hint=hint)
     return stripped(value, raw=False)

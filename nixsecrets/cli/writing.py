@@ -9,9 +9,8 @@ from nixsecrets.change import Plan
 from nixsecrets.cli.app import App, find_root, new_root, tell
 from nixsecrets.errors import ProgramError
 from nixsecrets.fleet.access import document_for, everyone, key_file_of, managed_documents
-from nixsecrets.fleet.layout import MANIFEST, public_half
+from nixsecrets.fleet.layout import LOCK, MANIFEST, public_half
 from nixsecrets.fleet.load import Repository, open_repository
-from nixsecrets.fleet.lockfile import LOCK
 from nixsecrets.override import override
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops.document import Document

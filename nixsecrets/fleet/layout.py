@@ -16,6 +16,7 @@ from nixsecrets.fleet.names import (
 )
 
 MANIFEST = PurePosixPath("nixsecrets.yaml")
+LOCK = PurePosixPath("nixsecrets.lock.json")
 FLAKE = PurePosixPath("flake.nix")
 
 _PLACEHOLDER = r"\{[^{}]*\}|[{}]"

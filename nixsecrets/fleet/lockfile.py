@@ -3,14 +3,12 @@
 import json
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from nixsecrets.errors import RepositoryError
-from nixsecrets.fleet.layout import MANIFEST
+from nixsecrets.fleet.layout import LOCK
 from nixsecrets.fleet.model import Address, Declaration
 
-LOCK: PurePosixPath = MANIFEST.with_name("nixsecrets.lock.json")
 _DAMAGED = "is not as nixsecrets writes it"
 _RESTORE = f"bring an older one back: git checkout REVISION -- {LOCK}"
 

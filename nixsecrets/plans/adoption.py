@@ -89,7 +89,8 @@ def _evidence(view: View, links: Links) -> proposal.Evidence:
     for path in view.documents:
         rule = view.policy.rule_for(path)
         if rule is not None and format_of(path.name) is Format.YAML:
-            governed[path] = frozenset(canonical_text(entry.text) for entry in rule.recipients)
+            entries = () if rule.is_catch_all else rule.recipients  # a managed one is narrowed
+            governed[path] = frozenset(canonical_text(entry.text) for entry in entries)
     homes = {linked.host.name: linked.host.directory for linked in links.hosts}
     keys = frozenset(linked.party.text for linked in links.hosts if linked.party)
     return proposal.Evidence(homes, governed, keys, view.repository.paths(), view.file.path)

@@ -6,7 +6,8 @@ from datetime import datetime
 from nixsecrets.fleet import lockfile
 from nixsecrets.fleet.access import document_of
 from nixsecrets.fleet.address import Place
-from nixsecrets.fleet.lockfile import LOCK, Entry
+from nixsecrets.fleet.layout import LOCK
+from nixsecrets.fleet.lockfile import Entry
 from nixsecrets.fleet.model import Address, Declaration, Fleet, InFile
 from nixsecrets.fleet.names import HostName
 from nixsecrets.generators.specification import spec_of

@@ -5,8 +5,8 @@ from pathlib import PurePosixPath
 
 from nixsecrets.errors import IntegrityError, NixsecretsError, RepositoryError
 from nixsecrets.fleet.access import managed_documents
+from nixsecrets.fleet.layout import LOCK
 from nixsecrets.fleet.load import Repository
-from nixsecrets.fleet.lockfile import LOCK
 from nixsecrets.fleet.names import nearest
 from nixsecrets.plans.draft import Unlock
 from nixsecrets.sops import document

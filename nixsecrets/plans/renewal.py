@@ -135,7 +135,8 @@ def _readers(fleet: Fleet, declaration: Declaration) -> str:
         case AtHome(host, user):
             return f"{user}@{host}"
         case scope:
-            hosts = fleet.manifest.hosts_of(scope)
+            reached = map(fleet.host, fleet.manifest.hosts_of(scope))
+            hosts = [host.name for host in reached if host.recipient]
             return _listed(hosts) if hosts and declaration.deliver else "no host"
 
 

@@ -117,13 +117,13 @@ def test_an_undeclared_value_is_another_and_has_no_date(fleet: Fleet) -> None:
             WORD,
             (
                 f"{WORD} is for the admins alone",
-                f"{HASH} is for hq, t460 and vm01, is read by users.users.ann.hashedPasswordFile",
+                f"{HASH} is for hq and t460, is read by users.users.ann.hashedPasswordFile",
             ),
         ),
         (
             HASH,
             (
-                f"{HASH} is for hq, t460 and vm01, is read by users.users.ann.hashedPasswordFile",
+                f"{HASH} is for hq and t460, is read by users.users.ann.hashedPasswordFile",
                 f"{HASH} is made from {WORD}, which stays as it is",
             ),
         ),

@@ -126,9 +126,9 @@ def _expected(manifest_text: str) -> dict[str, dict[str, object]]:
     }
 
 
-@given(many=st.lists(manifests(), min_size=60, max_size=60))
+@given(many=st.lists(manifests(), min_size=30, max_size=30))
 @settings(
-    max_examples=2,
+    max_examples=3,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
