@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from nixsecrets.fleet import lockfile
 from nixsecrets.fleet.access import document_of
-from nixsecrets.fleet.address import Place
 from nixsecrets.fleet.layout import LOCK
 from nixsecrets.fleet.lockfile import Entry
-from nixsecrets.fleet.model import Address, Declaration, Fleet, InFile
+from nixsecrets.fleet.model import Address, Declaration, Fleet, InFile, Scope
 from nixsecrets.fleet.names import HostName
 from nixsecrets.generators.specification import spec_of
 from nixsecrets.plans.draft import Draft
@@ -84,17 +85,44 @@ def forget(draft: Draft, gone: HostName) -> Draft:
     return _with(draft, {}, names)
 
 
-def declared_at(
-    fleet: Fleet, place: Place, key_paths: Collection[KeyPath]
+class Touched(NamedTuple):
+    """Declared values that a change of a document makes others, or takes away."""
+
+    written: frozenset[Address]
+    gone: frozenset[Address]
+
+
+def touched(
+    fleet: Fleet,
+    document: tuple[Scope | InFile, PurePosixPath],
+    changed: Collection[KeyPath],
+    lost: Collection[KeyPath],
+) -> Touched:
+    """Return which declared values a change is of.
+
+    Args:
+        fleet: with its declarations.
+        document: whose it is, and where it stands.
+        changed: the leaves that are new or others.
+        lost: the leaves that went.
+    """
+    written = {one.address for one in _declared_at(fleet, document, changed)}
+    less = _declared_at(fleet, document, lost)
+    written.update(one.address for one in less if one.whole_file)
+    gone = {one.address for one in less} - written
+    return Touched(frozenset(written), frozenset(gone))
+
+
+def _declared_at(
+    fleet: Fleet, document: tuple[Scope | InFile, PurePosixPath], leaves: Collection[KeyPath]
 ) -> tuple[Declaration, ...]:
-    """Return the declarations whose values lie at some key paths of a place's document."""
-    scope = place.address.scope
-    is_own = not isinstance(scope, InFile) and document_of(fleet, scope) == place.path
+    scope, path = document
+    is_own = not isinstance(scope, InFile) and document_of(fleet, scope) == path
     return tuple(
         one
         for one in fleet.declarations
-        if (one.file == place.path if one.file else is_own and one.scope == scope)
-        if any(path[: len(one.key_path)] == one.key_path for path in key_paths)
+        if (one.file == path if one.file else is_own and one.scope == scope)
+        if any(leaf[: len(one.key_path)] == one.key_path for leaf in leaves)
     )
 
 

@@ -13,7 +13,7 @@ from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import Deliver, Fleet, InFile, Scope
 from nixsecrets.fleet.names import SecretName
 from nixsecrets.plaintext import Plaintext
-from nixsecrets.plans import documents, recipients, secrets, wiring
+from nixsecrets.plans import dates, documents, recipients, secrets, wiring
 from nixsecrets.plans.documents import leaf_name
 from nixsecrets.plans.draft import Draft, Unlock
 from nixsecrets.sops import changing, document, sealing
@@ -74,6 +74,7 @@ def put(draft: Draft, path: PurePosixPath, text: Plaintext, unlock: Unlock, now:
     difference = _compare(_values(opened), _values(after))
     scope = _scope_of(draft.fleet, path)
     draft = draft.changed(path, content, *_told(difference, scope or InFile(path)))
+    draft = _dated(draft, path, difference, now)
     draft = _warn_of_clear(draft, path, (*difference.added, *difference.changed))
     return _deliver(draft, scope, difference) if scope else draft
 
@@ -97,8 +98,17 @@ def _new(draft: Draft, path: PurePosixPath, text: Plaintext, now: datetime) -> D
     names = recipients.describe_readers(draft.fleet, readers)
     lines = _told(difference, scope or InFile(path))
     draft = draft.changed(path, content, f"new document for {names}", *lines)
+    draft = _dated(draft, path, difference, now)
     draft = _warn_of_clear(draft, path, added)
     return _deliver(draft, scope, difference) if scope else draft
+
+
+def _dated(draft: Draft, path: PurePosixPath, difference: _Difference, now: datetime) -> Draft:
+    scope = _scope_of(draft.fleet, path) or InFile(path)
+    changed = [keys for _, keys in (*difference.added, *difference.changed)]
+    lost = [keys for _, keys in difference.removed]
+    found = dates.touched(draft.fleet, (scope, path), changed, lost)
+    return dates.follow(draft, found.written, found.gone, now)
 
 
 def _values(opened: OpenDocument) -> Mapping[_Place, Sequence[_Value]]:

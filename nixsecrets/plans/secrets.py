@@ -179,11 +179,8 @@ def _difference(fleet: Fleet, place: Place, before: Branch, after: Branch) -> Di
     were, are = ({one.path: one for one in values} for values in (before, after))
     changed = [(*place.key_path, *path) for path, one in are.items() if were.get(path) != one]
     lost = [(*place.key_path, *path) for path in were.keys() - are.keys()]
-    written = {one.address for one in dates.declared_at(fleet, place, changed)}
-    touched = dates.declared_at(fleet, place, lost)
-    written.update(one.address for one in touched if one.whole_file)
-    gone = {one.address for one in touched} - written
-    return Difference(written=frozenset(written), gone=frozenset(gone))
+    found = dates.touched(fleet, (place.address.scope, place.path), changed, lost)
+    return Difference(written=found.written, gone=found.gone)
 
 
 def deliver(draft: Draft, place: Place, difference: Difference) -> Draft:

@@ -206,7 +206,7 @@ def test_a_value_that_no_declaration_knows_is_another_too(declared: Scene) -> No
     assert changed(declared) == ["systems/hq/secrets.yaml"]
 
 
-def test_an_interrupted_change_is_carried_on_with_its_new_files_staged(fleet: Scene) -> None:
+def test_dates_and_public_halves_are_staged_when_they_are_new(fleet: Scene) -> None:
     fleet.write(
         "nixsecrets.yaml",
         fleet.read("nixsecrets.yaml")

@@ -1,7 +1,7 @@
 """The lock file follows every change of a declared value, and nothing else."""
 
 from datetime import date, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -10,7 +10,7 @@ from nixsecrets.fleet.address import Leaves, Place, Purpose, locate
 from nixsecrets.fleet.lockfile import parse_lock
 from nixsecrets.fleet.names import HostName
 from nixsecrets.plaintext import Plaintext
-from nixsecrets.plans import leaving, moving, renaming, secrets
+from nixsecrets.plans import edit, leaving, moving, renaming, secrets
 from nixsecrets.plans.draft import Draft
 from nixsecrets.plans.renaming import NewName
 from tests.plans.fleets import NOW, Fleet, changed, make_fleet
@@ -107,6 +107,16 @@ def test_what_moves_to_where_nothing_is_declared_is_forgotten(fleet: Fleet) -> N
     fleet.apply(put(fleet, OF_HQ))
     fleet.apply(moved(fleet, OF_HQ, "host/hq:undeclared"))
     assert dates(fleet) == {}
+
+
+def test_an_edited_text_gives_its_changed_values_a_date(fleet: Fleet) -> None:
+    fleet.edit("nixsecrets.yaml", "    hq:\n", "    hq:\n      came:\n      stays:\n")
+    fleet.apply(put(fleet, OF_HQ))
+    fleet.apply(put(fleet, "host/hq:stays"))
+    path = PurePosixPath("systems/hq/secrets.yaml")
+    text = Plaintext(b"stays: another\ncame: new\n")
+    fleet.apply(edit.put(fleet.draft(), path, text, fleet.unlock, LATER))
+    assert dates(fleet) == {"host/hq:stays": NOW.date(), "host/hq:came": LATER.date()}
 
 
 def test_a_renamed_host_keeps_the_dates_of_its_values(fleet: Fleet) -> None:
