@@ -351,6 +351,6 @@ def _leads_out(root: Path, path: PurePosixPath) -> bool:
     if path.is_absolute() or ".." in path.parts:
         return True
     steps = (path, *path.parents)
-    if not any(os.path.islink(f"{root}/{step}") for step in steps):  # noqa: PTH114  # of every file
+    if not any(os.path.islink(f"{root}/{step}") for step in steps):  # noqa: PTH114  # asked of every file; Path takes three times as long
         return False
     return not (root / path).resolve().is_relative_to(root.resolve())

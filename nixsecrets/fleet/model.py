@@ -1,14 +1,22 @@
 """What the repository says: one frozen reading of hosts, people, groups and declarations."""
 
-import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import PurePosixPath
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeVar
 
 from nixsecrets.age.recipient import Recipient
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet.generator import Generator
+from nixsecrets.fleet.host import (
+    Engine,
+    Host,
+    HostKey,
+    HostSettings,
+    Identity,
+    IdentityFile,
+    IdentitySsh,
+)
 from nixsecrets.fleet.layout import MANIFEST, Layout
 from nixsecrets.fleet.names import (
     GroupName,
@@ -19,6 +27,7 @@ from nixsecrets.fleet.names import (
     nearest,
 )
 from nixsecrets.fleet.policy import Policy
+from nixsecrets.fleet.rebuild import CommitSettings, RebuildSettings
 from nixsecrets.fleet.scopes import (
     Address,
     Admins,
@@ -36,20 +45,22 @@ __all__ = [
     "Address",
     "Admins",
     "AtHome",
+    "CommitSettings",
+    "Engine",
+    "Host",
+    "HostKey",
+    "HostSettings",
+    "Identity",
+    "IdentityFile",
+    "IdentitySsh",
     "InFile",
     "InGroup",
     "OnHost",
+    "RebuildSettings",
     "Scope",
     "Shared",
     "Template",
 ]
-
-
-class Engine(Enum):
-    NIXOS_REBUILD = "nixos-rebuild"
-    COLMENA = "colmena"
-    DEPLOY_RS = "deploy-rs"
-    PRINT = "print"
 
 
 class Deliver(Enum):
@@ -75,93 +86,6 @@ class Role(Enum):
     """What the groups that name it give."""
     ESCROW = "escrow"
     """Every document, and each must name it."""
-
-
-class IdentityFile(NamedTuple):
-    """An age identity at an absolute path on the host."""
-
-    path: str
-
-
-class IdentitySsh(NamedTuple):
-    """SSH host keys at absolute paths on the host."""
-
-    paths: tuple[str, ...]
-
-
-Identity: TypeAlias = IdentityFile | IdentitySsh
-
-
-class HostSettings(NamedTuple):
-    """What the manifest says about a host; None where it leaves the default."""
-
-    directory: PurePosixPath | None = None
-    attribute: str | None = None
-    host_name: str | None = None
-    anchor: str | None = None
-    address: str | None = None
-    configuration: PurePosixPath | None = None
-    identity: Identity | None = None
-    engine: Engine | None = None
-
-
-class Host(NamedTuple):
-    """A machine of the fleet.
-
-    Args:
-        name: what the fleet calls it.
-        directory: where it lives in the repository.
-        attribute: its name in the flake's `nixosConfigurations`; None: it is in no flake.
-        host_name: what the machine calls itself.
-        anchor: its name in the policy.
-        address: where ssh reaches it; None: only its own machine deploys it.
-        configuration: the module whose `imports` take the wiring.
-        without_flake: `configuration` was set, and the host is built from it.
-        identity: what opens its documents there; None: its SSH host key.
-        engine: None: the fleet's.
-        recipient: None: it has no key file yet and reads nothing.
-        public_key: the line of its key file.
-        old: while its key is being rotated, the recipient that it leaves behind.
-    """
-
-    name: HostName
-    directory: PurePosixPath
-    attribute: str | None
-    host_name: str
-    anchor: str
-    address: str | None
-    configuration: PurePosixPath
-    without_flake: bool
-    identity: Identity | None
-    engine: Engine | None
-    recipient: Recipient | None = None
-    public_key: str | None = None
-    old: Recipient | None = None
-
-    @classmethod
-    def of(cls, name: HostName, settings: HostSettings, directory: PurePosixPath) -> "Host":
-        """Return the host that `settings` describe; `directory` is where it lives without them."""
-        home = settings.directory or directory
-        return cls(
-            name=name,
-            directory=home,
-            attribute=settings.attribute,
-            host_name=settings.host_name or settings.attribute or name,
-            anchor=settings.anchor or name,
-            address=settings.address,
-            configuration=settings.configuration or home / "configuration.nix",
-            without_flake=settings.configuration is not None,
-            identity=settings.identity,
-            engine=settings.engine,
-        )
-
-
-class HostKey(NamedTuple):
-    """What a host's key file holds: its recipient, the line itself, and an older recipient."""
-
-    recipient: Recipient
-    public_key: str
-    old: Recipient | None = None
 
 
 class Person(NamedTuple):
@@ -267,63 +191,6 @@ class Declaration(NamedTuple):
     @override
     def __hash__(self) -> int:
         return hash(self[:-1])
-
-
-class CommitSettings(NamedTuple):
-    """The commit after a rebuild; patterns hold {host}, {directory} and {attribute}.
-
-    Args:
-        message: {generation} and {message} have a meaning here too.
-        paths: what is committed, where it exists.
-        push: whether it is pushed.
-    """
-
-    message: str = "{attribute}: generation {generation} - {message}"
-    paths: tuple[str, ...] = (
-        "flake.nix",
-        "flake.lock",
-        "{directory}",
-        "shared",
-        "common",
-        "keys",
-        ".sops.yaml",
-        "nixsecrets.yaml",
-        "nixsecrets.lock.json",
-    )
-    push: bool = True
-
-    def paths_of(self, host: Host) -> tuple[PurePosixPath, ...]:
-        return tuple(PurePosixPath(_filled(path, _words(host))) for path in self.paths)
-
-    def message_of(self, host: Host, generation: str, message: str) -> str:
-        """Return the commit's message; without a `message` of the user's no dash dangles."""
-        words = {**_words(host), "generation": generation, "message": message}
-        filled = _filled(self.message, words)
-        return filled if message else filled.rstrip(" -:")
-
-
-class RebuildSettings(NamedTuple):
-    """`commit` None: nothing is committed. `log` is a pattern as those of `CommitSettings`."""
-
-    engine: Engine = Engine.NIXOS_REBUILD
-    log: str = "{directory}/rebuild.log"
-    commit: CommitSettings | None = CommitSettings()
-
-    def log_of(self, host: Host) -> PurePosixPath:
-        return PurePosixPath(_filled(self.log, _words(host)))
-
-
-def _words(host: Host) -> dict[str, str]:
-    return {
-        "host": host.name,
-        "directory": str(host.directory),
-        "attribute": host.attribute or host.name,
-    }
-
-
-def _filled(pattern: str, words: Mapping[str, str]) -> str:
-    """Fill all placeholders at once: what a word holds is never looked at again."""
-    return re.sub(r"\{([a-z]+)\}", lambda found: words[found[1]], pattern)
 
 
 class Manifest(NamedTuple):
