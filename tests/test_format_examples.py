@@ -20,14 +20,13 @@ from nixsecrets.sops.changing import set_value
 from nixsecrets.sops.cipher import Cipher, path_aad
 from nixsecrets.sops.document import (
     OpenDocument,
-    items_with_rule,
     open_data_key,
     open_document,
     parse,
     plain_text,
 )
 from nixsecrets.sops.metadata import VERSION
-from nixsecrets.sops.rules import compile_pattern, parse_selection
+from nixsecrets.sops.rules import compile_pattern, items_with_rule, parse_selection
 from nixsecrets.sops.scalars import canonical
 from nixsecrets.sops.sealing import Terms, seal
 from nixsecrets.sops.stores import yaml

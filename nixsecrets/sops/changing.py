@@ -15,12 +15,11 @@ from nixsecrets.sops.document import (
     Opened,
     code_of,
     encoded,
-    items_with_rule,
     open_item,
     parse,
 )
 from nixsecrets.sops.metadata import Metadata
-from nixsecrets.sops.rules import COMMENT_RULES
+from nixsecrets.sops.rules import COMMENT_RULES, items_with_rule
 from nixsecrets.sops.sealing import (
     Sealed,
     check,

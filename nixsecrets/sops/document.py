@@ -11,7 +11,7 @@ from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops import keygroups, mac
 from nixsecrets.sops.cipher import Bonds, Cipher, holds_sealed, looks_sealed, path_aad, spelled_type
 from nixsecrets.sops.metadata import Metadata, parse_metadata
-from nixsecrets.sops.rules import COMMENT_RULES, Selection, SelectionKind
+from nixsecrets.sops.rules import items_with_rule
 from nixsecrets.sops.scalars import canonical, float_bytes
 from nixsecrets.sops.stores import formats
 from nixsecrets.sops.stores.formats import Format
@@ -23,13 +23,9 @@ from nixsecrets.sops.tree import (
     KeyPath,
     Leaf,
     LeafType,
-    Tree,
-    active_comments,
     keys_of,
 )
 
-_KEEPS_ITSELF = SelectionKind.UNENCRYPTED_COMMENT_REGEX
-"""The rule by which a comment speaks for itself too (sops `sops.go`, `shouldBeEncrypted`)."""
 _LEAF_TYPES = {kind.value.encode(): kind for kind in LeafType}
 
 
@@ -217,32 +213,6 @@ def plain_text(opened: OpenDocument) -> Plaintext:
         edits = [*cuts, *values, *text.clear_comments(comments)]
         return Plaintext(text.apply(sorted(edits, key=itemgetter(0, 1))))
     return Plaintext(text.apply(chain(values, cuts)))
-
-
-def items_with_rule(tree: Iterable[Item], selection: Selection) -> Iterator[tuple[Item, bool]]:
-    """Yield every item in file order with whether a rule says that it is encrypted."""
-    if selection.kind in COMMENT_RULES:
-        yield from _items_with_comments(tuple(tree), selection)
-        return
-    finds, sought = selection.search, selection.encrypts_what_it_finds
-    above: KeyPath = ()  # what the item before stands in
-    found = finds(())
-    for item in tree:
-        path = item.container if isinstance(item, Comment) else item.path
-        if path[:-1] != above:
-            above = path[:-1]
-            found = finds(keys_of(above))
-        step = path[-1] if path else 0
-        yield item, (found or (isinstance(step, str) and finds((step,)))) is sought
-
-
-def _items_with_comments(tree: Tree, selection: Selection) -> Iterator[tuple[Item, bool]]:
-    active = active_comments(tree)
-    for position, item in enumerate(tree):
-        comments = active[position]
-        if isinstance(item, Comment) and selection.kind is _KEEPS_ITSELF:
-            comments = (*comments, item.text)
-        yield item, selection.encrypts((), comments)
 
 
 def open_items(document: Document, cipher: Cipher) -> Iterator[Opened]:

@@ -1,7 +1,7 @@
 """Which leaves of a document are encrypted, and the regular expressions that say so."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import re2
 
 from nixsecrets.errors import RepositoryError
+from nixsecrets.sops.tree import Comment, Item, KeyPath, Tree, active_comments, keys_of
 
 # C++ RE2 takes `\C` (one byte), which Go's regexp, the one sops uses, refuses.
 _SINGLE_BYTE = r"(?<!\\)(?:\\\\)*\\C"
@@ -62,6 +63,8 @@ class SelectionKind(Enum):
     ENCRYPTED_COMMENT_REGEX = "encrypted_comment_regex"
 
 
+_KEEPS_ITSELF = SelectionKind.UNENCRYPTED_COMMENT_REGEX
+"""The rule by which a comment speaks for itself too (sops `sops.go`, `shouldBeEncrypted`)."""
 COMMENT_RULES = (
     SelectionKind.ENCRYPTED_COMMENT_REGEX,
     SelectionKind.UNENCRYPTED_COMMENT_REGEX,
@@ -143,3 +146,29 @@ def parse_selection(fields: Mapping[str, str]) -> Selection:
     if kind not in _SUFFIXES:
         compile_pattern(text)
     return Selection(kind, text)
+
+
+def items_with_rule(tree: Iterable[Item], selection: Selection) -> Iterator[tuple[Item, bool]]:
+    """Yield every item in file order with whether a rule says that it is encrypted."""
+    if selection.kind in COMMENT_RULES:
+        yield from _items_with_comments(tuple(tree), selection)
+        return
+    finds, sought = selection.search, selection.encrypts_what_it_finds
+    above: KeyPath = ()  # what the item before stands in
+    found = finds(())
+    for item in tree:
+        path = item.container if isinstance(item, Comment) else item.path
+        if path[:-1] != above:
+            above = path[:-1]
+            found = finds(keys_of(above))
+        step = path[-1] if path else 0
+        yield item, (found or (isinstance(step, str) and finds((step,)))) is sought
+
+
+def _items_with_comments(tree: Tree, selection: Selection) -> Iterator[tuple[Item, bool]]:
+    active = active_comments(tree)
+    for position, item in enumerate(tree):
+        comments = active[position]
+        if isinstance(item, Comment) and selection.kind is _KEEPS_ITSELF:
+            comments = (*comments, item.text)
+        yield item, selection.encrypts((), comments)

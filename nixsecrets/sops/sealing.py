@@ -16,12 +16,11 @@ from nixsecrets.sops.document import (
     Opened,
     code_of,
     encoded,
-    items_with_rule,
     parse,
 )
 from nixsecrets.sops.keygroups import Readers, wrap_groups
 from nixsecrets.sops.metadata import Metadata, metadata_fields
-from nixsecrets.sops.rules import COMMENT_RULES, DEFAULT_SELECTION, Selection
+from nixsecrets.sops.rules import COMMENT_RULES, DEFAULT_SELECTION, Selection, items_with_rule
 from nixsecrets.sops.stores import binary, formats
 from nixsecrets.sops.stores.formats import Format
 from nixsecrets.sops.stores.text import Scalar, Text

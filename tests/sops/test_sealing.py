@@ -11,7 +11,13 @@ from nixsecrets.errors import NoIdentityError, RepositoryError
 from nixsecrets.plaintext import Plaintext
 from nixsecrets.sops import changing, document, sealing
 from nixsecrets.sops.document import OpenDocument
-from nixsecrets.sops.rules import COMMENT_RULES, Selection, SelectionKind, parse_selection
+from nixsecrets.sops.rules import (
+    COMMENT_RULES,
+    Selection,
+    SelectionKind,
+    items_with_rule,
+    parse_selection,
+)
 from nixsecrets.sops.stores import yaml
 from nixsecrets.sops.tree import Comment, KeyPath, Leaf, keys_of
 from tests.sops.real import make_identity
@@ -457,7 +463,7 @@ def test_two_ciphertexts_that_changed_places_are_not_what_was_meant(now: datetim
 def test_neighbours_are_chosen_as_each_leaf_alone(kind: SelectionKind) -> None:
     text = b"x: 1\na:\n  x: 1\n  b: [1, {x: 1, y: 1}, [2]]\nx2: {a: 1, x: {b: 1}}\n"
     selection = Selection(kind, "x")
-    found = [*document.items_with_rule(yaml.parse(text).tree, selection)]
+    found = [*items_with_rule(yaml.parse(text).tree, selection)]
     assert [chosen for _item, chosen in found] == [
         selection.encrypts(keys_of(item.path), ()) for item, _chosen in found
     ]
