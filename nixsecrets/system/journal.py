@@ -1,13 +1,15 @@
 """What a transaction writes down before it changes anything: enough to carry on or to go back."""
 
 import json
+import os
 from base64 import b64decode, b64encode
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from nixsecrets.change import Source
-from nixsecrets.errors import RepositoryError
+from nixsecrets.change import Change, Plan, Source, digest
+from nixsecrets.errors import BusyError, RepositoryError
+from nixsecrets.system.disk import read_inside, resolve_inside
 
 _VERSION = 1
 _CONTENT = "\0"  # in no path and in no argument
@@ -50,6 +52,41 @@ class Journal(NamedTuple):
     def temporary(self, root: Path, entry: Entry) -> Path:
         """Return the file that holds an entry's new content until it is renamed."""
         return root / entry.path.parent / f".{entry.path.name}.nixsecrets-{self.token}"
+
+
+def plan_journal(root: Path, plan: Plan) -> Journal:
+    """Hold every change against the disk, and note what is there now.
+
+    Raises:
+        BusyError: a file is not what the plan was made for.
+        RepositoryError: a path leaves the root, or is meant by two changes.
+    """
+    entries = tuple(_plan_entry(root, change) for change in plan.changes)
+    for one, other in pairwise(sorted(entry.path for entry in entries)):
+        if one == other:
+            raise RepositoryError(f"{one} is meant by two changes of one plan")
+    directories = {
+        parent
+        for entry in entries
+        if entry.after is not None
+        for parent in entry.path.parents
+        if not (root / parent).exists()
+    }
+    return Journal(plan.intent, os.urandom(8).hex(), entries, tuple(sorted(directories)))
+
+
+def _plan_entry(root: Path, change: Change) -> Entry:
+    path = resolve_inside(root, change.path)
+    old = read_inside(root, path)
+    if (old.digest if old else None) != change.before:
+        raise changed_meanwhile(change.path)
+    return Entry(path, old, None if change.after is None else digest(change.after))
+
+
+def changed_meanwhile(path: PurePosixPath) -> BusyError:
+    return BusyError(
+        f"{path} was changed by someone else meanwhile", hint="run the same command again"
+    )
 
 
 def render_journal(journal: Journal) -> bytes:

@@ -11,12 +11,11 @@ import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from nixsecrets.change import PRIVATE_MODE, Change, Export, Plan, digest
-from nixsecrets.errors import BusyError, RepositoryError
+from nixsecrets.change import PRIVATE_MODE, Change, Export, Plan
+from nixsecrets.errors import RepositoryError
 from nixsecrets.system.disk import (
     create,
     fill,
@@ -31,7 +30,14 @@ from nixsecrets.system.disk import (
 )
 from nixsecrets.system.git import is_work_tree
 from nixsecrets.system.interrupted import CARRY_ON, Phase, left_behind
-from nixsecrets.system.journal import Entry, Journal, parse_journal, render_journal
+from nixsecrets.system.journal import (
+    Entry,
+    Journal,
+    changed_meanwhile,
+    parse_journal,
+    plan_journal,
+    render_journal,
+)
 from nixsecrets.system.lock import make_state
 from nixsecrets.system.refusal import refuse_foreign_owner, told
 
@@ -71,7 +77,7 @@ def apply(
     root = root.resolve()
     refuse_foreign_owner(root)
     with told(root):
-        journal = _plan_journal(root, plan)
+        journal = plan_journal(root, plan)
         for export in plan.exports:
             check_export(export.file, root)
     made: list[Path] = []
@@ -147,30 +153,6 @@ def open_log(root: Path, path: PurePosixPath) -> BinaryIO:
     return os.fdopen(create(file), "wb", buffering=0)
 
 
-def _plan_journal(root: Path, plan: Plan) -> Journal:
-    """Hold every change against the disk, and note what is there now."""
-    entries = tuple(_plan_entry(root, change) for change in plan.changes)
-    for one, other in pairwise(sorted(entry.path for entry in entries)):
-        if one == other:
-            raise RepositoryError(f"{one} is meant by two changes of one plan")
-    directories = {
-        parent
-        for entry in entries
-        if entry.after is not None
-        for parent in entry.path.parents
-        if not (root / parent).exists()
-    }
-    return Journal(plan.intent, os.urandom(8).hex(), entries, tuple(sorted(directories)))
-
-
-def _plan_entry(root: Path, change: Change) -> Entry:
-    path = resolve_inside(root, change.path)
-    old = read_inside(root, path)
-    if (old.digest if old else None) != change.before:
-        raise _changed_meanwhile(change.path)
-    return Entry(path, old, None if change.after is None else digest(change.after))
-
-
 def _prepare(root: Path, state: Path, work: tuple[Journal, tuple[Change, ...]], step: Step) -> None:
     """Write everything that needs room on the disk, then pass the commit point."""
     journal, changes = work
@@ -215,7 +197,7 @@ def _place(root: Path, journal: Journal, entry: Entry) -> None:
     if now == entry.after and not temporary.exists():
         return
     if now not in (entry.before, entry.after):
-        raise _changed_meanwhile(entry.path)
+        raise changed_meanwhile(entry.path)
     if entry.after is None:
         remove_file(file)
         return
@@ -360,12 +342,6 @@ def _sync_parents(root: Path, journal: Journal, step: Step) -> None:
     parents = {root / path.parent for path in paths}
     step("sync folders")
     sync(sorted(parent for parent in parents if parent.is_dir()))
-
-
-def _changed_meanwhile(path: PurePosixPath) -> BusyError:
-    return BusyError(
-        f"{path} was changed by someone else meanwhile", hint="run the same command again"
-    )
 
 
 def temporary_directory(prefix: str) -> Path:
