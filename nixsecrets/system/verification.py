@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from nixsecrets.errors import ProgramError
-from nixsecrets.system.deploy.script import run_script_as_root
+from nixsecrets.system.deploy.script import answer, make_token, run_script_as_root
 from nixsecrets.system.process import Completed
 from nixsecrets.system.ssh import Address
 
 _NONCE_BYTES = 32
-_TOKEN_BYTES = 16
 _NO_PROGRAMS = 3
 _FIELDS = 5
 _ABSENT = "-"
@@ -81,15 +80,12 @@ def look(
     Raises:
         ProgramError: it could not be looked at all of them, or ssh does not reach the host.
     """
-    token = secrets.token_hex(_TOKEN_BYTES)
+    token = make_token()
     asked = [f"{'=' if one.content else '?'}{one.path}" for one in questions]
     ended = run_script_as_root(address, _SCRIPT, (token, nonce, *asked))
-    lines = ended.stdout.decode("utf-8", "surrogateescape").split("\n")
-    if ended.status != 0 or lines.count(token) != 2:  # noqa: PLR2004  # before and behind
-        raise _incomplete(ended)
-    start = lines.index(token) + 1
-    answers = [_parse(line) for line in lines[start : lines.index(token, start)]]
-    if None in answers or len(answers) != len(questions):
+    lines = answer(ended, token)
+    answers = [_parse(line) for line in lines or ()]
+    if lines is None or None in answers or len(answers) != len(questions):
         raise _incomplete(ended)
     return dict(answer for answer in answers if answer is not None)
 

@@ -1,6 +1,7 @@
 """Run one fixed script on a host, or on this machine; what it is told goes by stdin behind it."""
 
 import os
+import secrets
 from collections.abc import Sequence
 
 from nixsecrets.errors import ProgramError
@@ -12,6 +13,7 @@ from nixsecrets.system.ssh import Address, options_from
 # pipe may take what stands behind it too.
 _LOADER = 'IFS= read -r script; eval "$script"'
 _PATIENCE = ("-o", "ConnectTimeout=10")  # behind the user's own options, which go before it
+_TOKEN_BYTES = 16
 _SSH_FAILED = 255  # ssh(1), EXIT STATUS
 
 
@@ -45,6 +47,23 @@ def run_script_as_root(address: Address | None, script: str, told: Sequence[str]
     """Run a script as `run_script` does, but as root, which `sudo` makes of us where needed."""
     become = () if is_root(address) else ("sudo",) if address is None else ("sudo", "-n")
     return _run(address, become, script, told)
+
+
+def make_token() -> str:
+    """Return what a script says before and behind its answer, and nobody else can have said."""
+    return secrets.token_hex(_TOKEN_BYTES)
+
+
+def answer(ended: Completed, token: str) -> list[str] | None:
+    """Return the lines between the two tokens; None: it did not come to its end.
+
+    What a login shell says stands before the first.
+    """
+    match ended.stdout.decode("utf-8", "surrogateescape").split(f"{token}\n"):
+        case [_, between, _] if ended.status == 0:
+            return between.split("\n")[:-1]
+        case _:
+            return None
 
 
 def _run(

@@ -1,18 +1,21 @@
 """Which generation a host runs and which of its units have failed; and back to another one."""
 
 import re
-import secrets
 from enum import Enum
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from nixsecrets.errors import ProgramError
-from nixsecrets.system.deploy.script import run_script, run_script_as_root
+from nixsecrets.system.deploy.script import (
+    answer,
+    make_token,
+    run_script,
+    run_script_as_root,
+)
 from nixsecrets.system.ssh import Address
 
 PROFILE = PurePosixPath("/nix/var/nix/profiles/system")
 
-_TOKEN_BYTES = 16
 _GENERATION = re.compile(r"system-([0-9]+)-link", re.ASCII)
 # It reads the token and the profile, and answers between two tokens, a word before each line.
 _STATE = """\
@@ -80,16 +83,15 @@ def read(address: Address | None, profile: PurePosixPath = PROFILE) -> State | N
         address: the host, over ssh; None: this machine.
         profile: of the system.
     """
-    token = secrets.token_hex(_TOKEN_BYTES)
+    token = make_token()
     try:
         ended = run_script(address, _STATE, (token, str(profile)))
     except ProgramError:
         return None
-    lines = ended.stdout.decode("utf-8", "replace").split("\n")
-    if ended.status != 0 or lines.count(token) != 2:  # noqa: PLR2004  # before and behind
+    lines = answer(ended, token)
+    if lines is None:
         return None
-    start = lines.index(token) + 1
-    words = [line.partition(" ") for line in lines[start : lines.index(token, start)]]
+    words = [line.partition(" ") for line in lines]
     said = {word: value for word, _, value in words}
     made = said.get("made", "")
     there = (_number(value) for word, _, value in words if word == "has")
