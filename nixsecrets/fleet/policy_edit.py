@@ -5,7 +5,7 @@ told as text to put in by hand. Who joins, who leaves and what is renamed have m
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet.policy import Anchor, Policy
@@ -62,6 +62,36 @@ def edited(
     if _meaning(policy) != _meaning(intended):
         raise refusal
     return after
+
+
+def edited_together(
+    content: bytes,
+    edits: Iterable[Edit],
+    intended: Policy,
+    refusals: Sequence[PolicyEditError],
+    alone: Iterable[Callable[[], object]],
+) -> bytes:
+    """Return `content` with the edits of several rules made, or the refusal of the one at fault.
+
+    Args:
+        content: the policy.
+        edits: of all rules.
+        intended: what the policy is to mean.
+        refusals: one a rule; without any there is nothing to do.
+        alone: makes the edits of one rule; called in order where they cannot be made together.
+
+    Raises:
+        PolicyEditError: that of the first rule whose edits cannot be made alone.
+    """
+    if not refusals:
+        return content
+    try:
+        return edited(content, edits, intended, refusals[0])
+    except PolicyEditError:
+        if len(refusals) > 1:
+            for attempt in alone:
+                attempt()
+        raise
 
 
 def _meaning(policy: Policy) -> tuple[object, ...]:

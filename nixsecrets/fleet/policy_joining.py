@@ -7,11 +7,12 @@ several rules share is edited once, for all of them or not at all.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from nixsecrets.age.recipient import canonical_text
 from nixsecrets.fleet.policy import RecipientEntry, Rule
-from nixsecrets.fleet.policy_edit import PolicyEditError, edited, known_anchor
+from nixsecrets.fleet.policy_edit import PolicyEditError, edited_together, known_anchor
 from nixsecrets.fleet.policy_layout import (
     Dash,
     block_items,
@@ -121,15 +122,9 @@ def join_rules(content: bytes, joining: Mapping[int, Joining]) -> bytes:
             refusals.append(_refusal(rules[index], one))
             edits.update(dict.fromkeys(_edits(before, index, one, refusals[-1])))
             rules[index] = rules[index]._replace(groups=groups)
-    if not refusals:
-        return content
-    try:
-        return edited(content, edits, before.policy._replace(rules=tuple(rules)), refusals[0])
-    except PolicyEditError:
-        if len(joining) > 1:  # the one at fault is to be named
-            for index, one in joining.items():
-                join_rules(content, {index: one})
-        raise
+    alone = (partial(join_rules, content, {index: one}) for index, one in joining.items())
+    intended = before.policy._replace(rules=tuple(rules))
+    return edited_together(content, edits, intended, refusals, alone)
 
 
 def _intended(rule: Rule, one: Joining) -> tuple[tuple[RecipientEntry, ...], ...]:

@@ -6,11 +6,12 @@ emptied by that goes too, up to the rule.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from nixsecrets.age.recipient import canonical_text
 from nixsecrets.fleet.policy import Policy, RecipientEntry, Rule
-from nixsecrets.fleet.policy_edit import PolicyEditError, edited
+from nixsecrets.fleet.policy_edit import PolicyEditError, edited, edited_together
 from nixsecrets.fleet.policy_layout import line_after
 from nixsecrets.fleet.policy_nodes import (
     AliasNode,
@@ -71,15 +72,11 @@ def remove_from_rules(content: bytes, leaving: Mapping[int, Sequence[str]]) -> b
         taking = _Taking(before, texts, refusal)
         edits.update(dict.fromkeys(taking.out_of(node).edits))
         rules[index] = rules[index]._replace(groups=groups)
-    if not refusals:
-        return content
-    try:
-        return edited(content, edits, before.policy._replace(rules=tuple(rules)), refusals[0])
-    except PolicyEditError:
-        if len(leaving) > 1:  # the one at fault is to be named
-            for index, words in leaving.items():
-                remove_from_rules(content, {index: words})
-        raise
+    alone = (
+        partial(remove_from_rules, content, {index: words}) for index, words in leaving.items()
+    )
+    intended = before.policy._replace(rules=tuple(rules))
+    return edited_together(content, edits, intended, refusals, alone)
 
 
 def remove_recipients(content: bytes, recipients: Collection[str]) -> Without:
