@@ -55,6 +55,8 @@ def remove_host(
     draft = without_documents(draft, [one.path for one in own])
     draft = _let_go(draft, Asked(leaving=texts, known_by=before.fleet), carried, unlock, now)
     draft = unwiring.take_out(draft, host)
+    at_home = (one.path for one in own if isinstance(one.scope, AtHome))
+    draft = unwiring.take_out_homes(draft, host, at_home)
     return knowledge.told(draft, name, known)
 
 
@@ -154,7 +156,7 @@ def _let_go(
     now: datetime,
 ) -> Draft:
     """Return the draft with recipients out of the policy and of the documents that carry them."""
-    draft = policy.bring(policy.remove(draft, asked.leaving))
+    draft = policy.follow(policy.remove(draft, asked.leaving))
     staying = [path for path in carried if draft.repository.sources.find(path) is not None]
     return rotate.data_keys(draft, staying, unlock, now, asked)
 

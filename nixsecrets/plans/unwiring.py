@@ -1,6 +1,6 @@
 """The wiring of a host that leaves, taken out where the tool put it; the rest is told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
 from nixsecrets.fleet.layout import FLAKE
@@ -21,26 +21,54 @@ def take_out(draft: Draft, host: Host) -> Draft:
         host: as the fleet had it.
     """
     path = draft.fleet.layout.wiring(host.name, host.directory)
-    source = draft.repository.sources.find(path)
-    if source is None:
-        return draft
-    if not wiring_text.is_untouched(source.content):
-        return draft.noting(f"{path} stays: it is not as nixsecrets wrote it")
+    if not _is_ours(draft, path):
+        return _told_of(draft, path)
     draft = draft.changed(path, None, f"wiring of {host.name}")
-    return _out_of_system(_out_of_imports(draft, host, path), host)
+    after = _without_import(draft, host.configuration, path)
+    if after is None and wiring_modules.imports_wiring(draft.repository, host, path):
+        draft = draft.noting(f"{path} goes: take it out of the imports of {host.name}")
+    return _out_of_system(after or draft, host)
 
 
-def _out_of_imports(draft: Draft, host: Host, path: PurePosixPath) -> Draft:
-    module = draft.repository.sources.find(host.configuration)
-    relative_path = relative(path, host.configuration.parent)
-    literal = render_path(relative_path)
-    content = module.content if module else b""
-    after = _cut(content, literal, lambda text: add_import(text, relative_path))
-    if after is not None:
-        return draft.changed(host.configuration, after, f"imports {literal} no more")
-    if wiring_modules.imports_wiring(draft.repository, host, path):
-        return draft.noting(f"{path} goes: take it out of the imports of {host.name}")
+def take_out_homes(draft: Draft, host: Host, documents: Iterable[PurePosixPath]) -> Draft:
+    """Return the draft without the modules of a host's homes, which stand beside their documents.
+
+    Args:
+        draft: so far.
+        host: as the fleet had it.
+        documents: of the homes.
+    """
+    for path in (document.with_suffix(".nix") for document in documents):
+        if not _is_ours(draft, path):
+            draft = _told_of(draft, path)
+            continue
+        draft = draft.changed(path, None, f"wiring of a home on {host.name}")
+        modules = (each for each in sorted(draft.repository.paths()) if each.suffix == ".nix")
+        here = [each for each in modules if host.directory in each.parents]
+        cut = next(filter(None, (_without_import(draft, each, path) for each in here)), None)
+        draft = cut or draft.noting(f"{path} goes: take it out of the imports of that home")
     return draft
+
+
+def _is_ours(draft: Draft, path: PurePosixPath) -> bool:
+    source = draft.repository.sources.find(path)
+    return source is not None and wiring_text.is_untouched(source.content)
+
+
+def _told_of(draft: Draft, path: PurePosixPath) -> Draft:
+    if draft.repository.sources.find(path) is None:
+        return draft
+    return draft.noting(f"{path} stays: it is not as nixsecrets wrote it")
+
+
+def _without_import(draft: Draft, module: PurePosixPath, path: PurePosixPath) -> Draft | None:
+    """Return the draft in which a module does not import `path`; None: not as we write it."""
+    source = draft.repository.sources.find(module)
+    relative_path = relative(path, module.parent)
+    literal = render_path(relative_path)
+    content = source.content if source else b""
+    after = _cut(content, literal, lambda text: add_import(text, relative_path))
+    return None if after is None else draft.changed(module, after, f"imports {literal} no more")
 
 
 def _out_of_system(draft: Draft, host: Host) -> Draft:

@@ -263,3 +263,11 @@ def test_a_rule_that_was_lost_comes_back_for_what_exists(scene: Scene) -> None:
     scene.write(".sops.yaml", "  - path_regex: ".join(kept))
     scene.done("rekey", "--yes")
     assert "^keys/admins\\.yaml$" in scene.read(".sops.yaml")
+
+
+def test_a_host_that_leaves_takes_the_modules_of_its_homes_along(scene: Scene) -> None:
+    assert "./home/me.nix" in scene.read("systems/t15g/home.nix")
+    scene.done("remove-host", "t15g", "--yes")
+    assert not list((scene.root / "systems/t15g/home").glob("*"))
+    assert "home/me.nix" not in scene.read("systems/t15g/home.nix")
+    assert scene.done("status")
