@@ -296,7 +296,7 @@ def _foretold(draft: Draft) -> Draft:
     """Tell what the next change of readers would do to the policy; init itself leaves it alone."""
     path = draft.fleet.layout.policy
     try:
-        then = policy.bring(draft)
+        then = policy.follow(draft)
     except NixsecretsError as error:
         return draft.warning(f"readers cannot be changed yet: {error}")
     change = then.repository.changes.get(path)

@@ -27,14 +27,14 @@ def create(draft: Draft, name: GroupName, members: Members, unlock: Unlock) -> D
     """
     words = f"+ group {name}: {spoken(members)}" if any(members) else f"+ group {name}"
     draft = _edited(draft, lambda text: manifest_groups.add_group(text, name, members), words)
-    return _given(policy.bring(draft), name, members, unlock)
+    return _given(policy.follow(draft), name, members, unlock)
 
 
 def join(draft: Draft, name: GroupName, members: Members, unlock: Unlock) -> Draft:
     """Return the draft with members in a group, who read its documents; errors as of `create`."""
     words = f"group {name}: + {spoken(members)}"
     draft = _edited(draft, lambda text: manifest_groups.join_group(text, name, members), words)
-    return _given(policy.bring(draft), name, members, unlock)
+    return _given(policy.follow(draft), name, members, unlock)
 
 
 def leave(draft: Draft, name: GroupName, members: Members, unlock: Unlock, now: datetime) -> Draft:
@@ -47,7 +47,7 @@ def leave(draft: Draft, name: GroupName, members: Members, unlock: Unlock, now: 
     before = draft.repository
     words = f"group {name}: - {spoken(members)}"
     draft = _edited(draft, lambda text: manifest_groups.leave_group(text, name, members), words)
-    draft = _taken(policy.bring(draft), before, unlock, now)
+    draft = _taken(policy.follow(draft), before, unlock, now)
     return wiring.bring(draft, _with_keys(draft.fleet, members.hosts))
 
 
@@ -62,7 +62,7 @@ def delete(draft: Draft, name: GroupName, unlock: Unlock, now: datetime) -> Draf
     group = before.fleet.group(name)
     document = document_of(before.fleet, InGroup(name))
     draft = _edited(draft, lambda text: manifest_groups.remove_group(text, name), f"- group {name}")
-    draft = policy.bring(leaving.without_documents(draft, [document]))
+    draft = policy.follow(leaving.without_documents(draft, [document]))
     draft = _taken(draft, before, unlock, now)
     return wiring.bring(draft, _with_keys(draft.fleet, group.hosts))
 

@@ -53,7 +53,7 @@ def add(draft: Draft, new: NewHost, unlock: Unlock) -> Draft:
     host = draft.fleet.host(new.name)
     if new.like is not None:
         draft = policy.add_like(draft, host, draft.fleet.host(new.like))
-    draft = policy.bring(draft)
+    draft = policy.follow(draft, host.name)
     named = _named if new.like is not None else _given
     paths = named(draft.repository, host)
     draft = recipients.bring(draft, paths, unlock)

@@ -48,7 +48,7 @@ def add(
             "`nixsecrets rekey`",
         )
     draft = _into_key_file(draft, name, added)
-    draft = policy.bring(draft)
+    draft = policy.follow(draft)
     texts = {recipient.text for recipient in draft.fleet.person(name).recipients}
     reads = {one.path: one.readers for one in managed_documents(draft.fleet)}
     paths = []

@@ -17,6 +17,7 @@ from nixsecrets.fleet.access import (
 )
 from nixsecrets.fleet.layout import MANIFEST
 from nixsecrets.fleet.model import Fleet, OnHost
+from nixsecrets.fleet.names import HostName
 from nixsecrets.fleet.policy import Policy, RecipientEntry, Rule, exact_pattern
 from nixsecrets.fleet.policy_reading import parse_policy
 from nixsecrets.plans.draft import Draft
@@ -27,6 +28,7 @@ __all__ = [
     "add_like",
     "bring",
     "bring_rule_of",
+    "follow",
     "is_catch_all",
     "join",
     "managed_rule",
@@ -49,6 +51,26 @@ def bring(draft: Draft) -> Draft:
             insertion (the text to insert is told).
     """
     return _bring(draft, managed_documents(draft.fleet))
+
+
+def follow(draft: Draft, newcomer: HostName | None = None) -> Draft:
+    """Do what `bring` does for a change of readers, and leave what only a catch-all governs.
+
+    A rule of its own would give such a document other readers than it has, which is for `rekey`
+    to do, with the document. One that is not there yet has none to lose, and gets its rule; so
+    does the one that waits for a host that comes, which the caller wraps for it.
+    """
+    documents = managed_documents(draft.fleet)
+    waiting = OnHost(newcomer) if newcomer else None
+    caught = [one for one in documents if one.scope != waiting and _is_caught(draft, one)]
+    draft = _bring(draft, tuple(one for one in documents if one not in caught))
+    return _warn_of_foreign_rules(draft, caught)
+
+
+def _is_caught(draft: Draft, document: ManagedDocument) -> bool:
+    rule = draft.fleet.policy.rule_for(document.path) if draft.fleet.policy else None
+    is_there = draft.repository.sources.find(document.path) is not None
+    return is_there and rule is not None and is_catch_all(rule)
 
 
 def bring_rule_of(draft: Draft, path: PurePosixPath) -> Draft:

@@ -195,7 +195,7 @@ def _in_policy(
     for path, target in moves.items():
         if places[path] != _place(draft.fleet, target):
             draft = policy.respell(draft, path, target)
-    return policy.bring(draft)
+    return policy.follow(draft)
 
 
 def _place(fleet: Fleet, path: PurePosixPath) -> int | None:

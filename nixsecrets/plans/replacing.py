@@ -40,7 +40,7 @@ def begin_host(draft: Draft, name: HostName, key: HostKey, unlock: Unlock) -> Dr
     path = draft.fleet.layout.host_key(name)
     content = f"{key.public_key}\n{OLD_KEY} {host.public_key}\n".encode()
     draft = draft.changed(path, content, f"+ {key.recipient.text}", f"old: {old.text}")
-    draft = policy.bring(_joined(draft, old, key.recipient, host.anchor))
+    draft = policy.follow(_joined(draft, old, key.recipient, host.anchor))
     draft = recipients.bring(draft, knowledge.carriers(draft.repository, [old.text]), unlock)
     return draft.noting(
         f"both keys of {name} open its documents; when it runs with the new one: "
@@ -83,7 +83,7 @@ def finish_host(
     path = before.fleet.layout.host_key(name)
     draft = draft.changed(path, f"{host.public_key}\n".encode(), f"- {host.old.text}")
     draft = policy.remove(draft, texts)
-    draft = policy.bring(_usual_anchor(draft, host.recipient, host.anchor))
+    draft = policy.follow(_usual_anchor(draft, host.recipient, host.anchor))
     draft = rotate.data_keys(
         draft, carried, unlock, now, Asked(leaving=texts, known_by=before.fleet)
     )

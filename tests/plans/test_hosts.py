@@ -305,3 +305,15 @@ def test_a_rule_of_the_peoples_over_a_document_to_come_is_left(fleet: Fleet, t15
     draft = fleet.add("t15g", t15g)
     assert [words for words in draft.warnings if "t15g/" in words] == []
     assert r"^systems/t15g/" not in after(draft, ".sops.yaml")
+
+
+def test_what_only_a_catch_all_governs_stays_as_it_is_for_the_others(
+    fleet: Fleet, t15g: Machine
+) -> None:
+    fleet.apply(fleet.add("t15g", t15g))
+    text = fleet.read(".sops.yaml")
+    start, end = text.index("  # one a machine"), text.index("  # everything else")
+    fleet.write({".sops.yaml": text[:start] + text[end:]})
+    draft = fleet.add("t15g", t15g)
+    assert r"^systems/hq/" not in after(draft, ".sops.yaml")
+    assert r"^systems/t15g/secrets\.yaml$" in after(draft, ".sops.yaml")
