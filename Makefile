@@ -4,7 +4,10 @@ SECONDS ?= 60
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-long fuzz bench lint
+# What sops-nix pins, and the newest: oracles of tests/sops/test_releases.py, where Go is there.
+SOPS_RELEASES := 3.12.2 3.13.3
+
+.PHONY: demo test test-long sops-releases fuzz bench lint
 
 demo: $(INSTALLED)
 	$(BIN)/nixsecrets demo
@@ -14,6 +17,11 @@ test: $(INSTALLED)
 
 test-long: $(INSTALLED)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --numprocesses auto tests/sops/test_differential.py
+
+sops-releases: $(SOPS_RELEASES:%=build/sops-%/sops)
+
+build/sops-%/sops:
+	GOBIN=$(CURDIR)/build/sops-$* go install github.com/getsops/sops/v3/cmd/sops@v$*
 
 fuzz: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
