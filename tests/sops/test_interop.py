@@ -50,7 +50,7 @@ i: {} # behind braces
 j: # of a key
     k: x
     # end of a mapping
-# end
+# at the end
 """
 
 
