@@ -43,6 +43,7 @@ def _in_clear(found: Survey, one: Surveyed) -> Finding:
 
 
 def _document(one: Surveyed, document: Document) -> Iterator[Finding]:
+    yield from (_ambiguous_key(one, line) for line in document.ambiguous_keys())
     by_rule = []
     for leaf in document.leaf_states():
         if _is_empty(leaf):
@@ -76,6 +77,14 @@ def _clear_leaf(one: Surveyed, leaf: LeafState) -> Finding:
     remedy = f"take the line out, then {set_command(one, leaf.path)}"
     place = at(one.path, leaf.line)
     return Finding("document/clear-leaf", Severity.ERROR, place, words, remedy)
+
+
+def _ambiguous_key(one: Surveyed, line: int) -> Finding:
+    delivered = one.managed is not None and one.managed.is_delivered
+    severity = Severity.ERROR if delivered else Severity.WARNING
+    words = "this mapping key is no string for sops-nix, which reads YAML 1.1, and stops at it"
+    remedy = "put the mapping key in double quotes"
+    return Finding("document/key-not-a-string", severity, at(one.path, line), words, remedy)
 
 
 def _clear_by_rule(path: PurePosixPath, leaves: list[LeafState]) -> Finding:

@@ -77,6 +77,21 @@ class Document(NamedTuple):
                 empty = isinstance(item.kind, Empty) or not item.content
                 yield LeafState(item.path, encrypted, _sealed_as(item), item.kind, empty, item.line)
 
+    def ambiguous_keys(self) -> Iterator[int]:
+        """Yield the lines of mapping keys that a reader of YAML 1.1 takes for no string.
+
+        Those at the top are left out: sops-install-secrets takes any scalar there as it is spelled.
+        """
+        seated = self.text.seated(()) if self.form is Format.YAML else self.text
+        if seated is not self.text:
+            ours, quoted = self.text.apply(()).splitlines(), seated.apply(()).splitlines()
+            pairs = enumerate(zip(ours, quoted, strict=False), start=1)
+            yield from (
+                number
+                for number, (line, other) in pairs
+                if line != other and not other.startswith(b'"')
+            )
+
     def has_leaf(self, path: KeyPath) -> bool:
         return any(_is_at(item, path) for item in self.text.tree)
 

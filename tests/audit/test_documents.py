@@ -74,6 +74,11 @@ def _empty(place: Place) -> None:
     place.seal(HQ, "nextcloud:\n  admin-password: ''\nspare: three\nlist: ['']\n", "ann", "hq")
 
 
+def _ambiguous_keys(place: Place) -> None:
+    place.seal(HQ, f"{OF_HQ}on: x\nflags:\n  yes: x\n", "ann", "hq")
+    place.write(HQ, place.read(HQ).replace('"on"', "on").replace('"yes"', "yes"))
+
+
 def _other_format(place: Place) -> None:
     _with_rule(place, PEOPLES)
     place.write("vault/x.env", "TOKEN=ENC[AES256_GCM,\nsops_lastmodified=2026\n")
@@ -169,6 +174,20 @@ def _other_format(place: Place) -> None:
                 )
             ],
             id="leaves in clear by rule",
+        ),
+        pytest.param(
+            _ambiguous_keys,
+            [
+                (
+                    f"error document/key-not-a-string {HQ}:6: this mapping key is no string for "
+                    "sops-nix, which reads YAML 1.1, and stops at it"
+                ),
+                (
+                    f"warning declaration/undeclared {HQ}:4: on and flags/yes are not declared, so "
+                    "that no host is given them"
+                ),
+            ],
+            id="a mapping key that YAML 1.1 takes for a truth value",
         ),
         pytest.param(
             _empty,
