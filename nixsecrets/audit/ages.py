@@ -8,11 +8,13 @@ from nixsecrets.audit.survey import Survey
 from nixsecrets.audit.wording import at, command
 from nixsecrets.errors import RepositoryError
 from nixsecrets.fleet import dependencies, lockfile
+from nixsecrets.fleet.access import document_for
 from nixsecrets.fleet.layout import LOCK, MANIFEST
 from nixsecrets.fleet.lockfile import Entry
 from nixsecrets.fleet.model import Declaration
 from nixsecrets.generators.specification import spec_of
 from nixsecrets.generators.strength import weak
+from nixsecrets.sops.document import Document
 
 _Known = Mapping[str, Entry]
 
@@ -28,6 +30,7 @@ def findings(found: Survey, today: date) -> Iterator[Finding]:
         return
     for one in _asked_about(found):
         yield from _of_value(one, known, today)
+        yield from _undated(found, one, known)
     yield from _overtaken(found, known)
     if found.whole:
         yield from _unknown(found, known)
@@ -51,6 +54,17 @@ def _of_value(one: Declaration, known: _Known, today: date) -> Iterator[Finding]
     if entry.spec != spec_of(one.generator):
         words = f"{one.address} was made before its declaration asked for what it asks for now"
         yield _renewable("value/stale", one, words)
+
+
+def _undated(found: Survey, one: Declaration, known: _Known) -> Iterator[Finding]:
+    """Yield a value that is to be another some day, and of which no date is known."""
+    if one.max_age is None or str(one.address) in known:
+        return
+    document = found.documents.get(document_for(found.fleet, one))
+    reading = document.reading if document else None
+    if isinstance(reading, Document) and reading.has_leaf(one.key_path):
+        words = f"{one.address} has no date in {LOCK}, so that nobody knows when it is too old"
+        yield _renewable("value/undated", one, words)
 
 
 def _overtaken(found: Survey, known: _Known) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from nixsecrets.fleet.access import (
     possible_documents,
 )
 from nixsecrets.fleet.address import Place, place_of
-from nixsecrets.fleet.layout import MANIFEST
+from nixsecrets.fleet.layout import MANIFEST, public_half
 from nixsecrets.fleet.model import Address, Admins, AtHome, Deliver, Fleet, Host, InFile
 from nixsecrets.fleet.names import SecretName, clashes
 from nixsecrets.plaintext import Plaintext
@@ -93,6 +93,10 @@ def remove(draft: Draft, place: Place, unlock: Unlock, now: datetime) -> Draft:
         NoIdentityError: the document does not open.
     """
     draft, difference = cut(draft, place, unlock, now)
+    for gone in sorted(difference.gone):
+        public = public_half(place.path, gone.name)
+        if draft.repository.sources.find(public) is not None:
+            draft = draft.changed(public, None, f"- the public half of {gone}")
     draft = dates.follow(draft, difference.written, difference.gone, now)
     return deliver(draft, place, difference)
 

@@ -43,6 +43,19 @@ def test_a_value_that_is_too_old_names_its_repair(place: Place) -> None:
     )
 
 
+@pytest.mark.parametrize("lock", [None, "{}"], ids=["no lock file", "no entry"])
+def test_a_value_with_a_longest_age_and_no_date_is_told_of(place: Place, lock: str | None) -> None:
+    place.edit("nixsecrets.yaml", PSK, "    wifi/psk: { max-age: 30d }\n")
+    if lock:
+        place.write(LOCK, lock)
+    (found,) = place.check()
+    assert found.words.startswith(f"shared:wifi/psk has no date in {LOCK}, ")
+    assert (found.rule, found.remedy) == (
+        "value/undated",
+        "nixsecrets rotate value shared:wifi/psk",
+    )
+
+
 def test_a_value_of_another_host_is_not_asked_about(place: Place) -> None:
     place.edit("nixsecrets.yaml", "spare: {", "spare: { max-age: 1d,")
     know(place, **{"host/hq:spare": (ago(9), BY_HAND), "shared:gone": (ago(9), BY_HAND)})

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from nixsecrets.errors import ProgramError, RepositoryError
-from nixsecrets.fleet.address import parse_argument
+from nixsecrets.fleet.address import parse_argument, place_of
 from nixsecrets.fleet.generator import Asked
 from nixsecrets.fleet.lockfile import parse_lock
 from nixsecrets.fleet.model import Address, Declaration
 from nixsecrets.generators.generated import Generated, Hands, Inputs
 from nixsecrets.generators.make import make
 from nixsecrets.plaintext import Plaintext
-from nixsecrets.plans import generate
+from nixsecrets.plans import generate, secrets
 from nixsecrets.plans.draft import Draft
 from tests.plans.fleets import NOW, Fleet, after, changed, make_fleet, why
 
@@ -93,6 +93,16 @@ def test_a_public_half_stands_beside_its_document_and_the_plan_says_so(fleet: Fl
     path = "systems/hq/secrets.public/vpn/private.pub"
     assert re.fullmatch(r"[A-Za-z0-9+/]{43}=\n", after(draft, path))
     assert why(draft, path) == ["the public half of host/hq:vpn/private"]
+
+
+def test_a_public_half_goes_with_its_value(fleet: Fleet) -> None:
+    fleet.apply(generated(fleet, "host/hq:vpn/private"))
+    draft = fleet.draft()
+    place = place_of(draft.fleet, address("host/hq:vpn/private"))
+    draft = secrets.remove(draft, place, fleet.unlock, NOW)
+    path = "systems/hq/secrets.public/vpn/private.pub"
+    assert path in changed(draft)
+    assert why(draft, path) == ["- the public half of host/hq:vpn/private"]
 
 
 def test_hosts_are_wired_that_are_to_have_a_new_value(fleet: Fleet) -> None:
