@@ -1,9 +1,11 @@
 """What one call of `rebuild` does, decided before anything is done."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import PurePosixPath
+from threading import Lock
 
 from nixsecrets.change import FollowUp, Plan
 from nixsecrets.cli.app import App
@@ -80,6 +82,7 @@ class Deployment:
         jobs: in the order in which they are done.
         new: untracked files that belong to the hosts; they are staged before.
         profile: of the system, on each host.
+        turn: of the host that opens documents or commits just now.
     """
 
     app: App
@@ -88,6 +91,7 @@ class Deployment:
     jobs: tuple[Job, ...]
     new: tuple[PurePosixPath, ...]
     profile: PurePosixPath
+    turn: AbstractContextManager[object] = field(default_factory=Lock, compare=False)
 
     @property
     def hosts(self) -> tuple[Host, ...]:

@@ -6,10 +6,11 @@ from click.exceptions import Exit
 from nixsecrets.audit import check
 from nixsecrets.audit.finding import Severity
 from nixsecrets.change import Plan
-from nixsecrets.cli import rebuild_host, rebuild_return, rebuild_upstream
+from nixsecrets.cli import rebuild_host, rebuild_many, rebuild_return, rebuild_upstream
 from nixsecrets.cli.app import in_color, tell
 from nixsecrets.cli.carry_out import Consent, consent_options
 from nixsecrets.cli.deployment import Deployment, Request, Step, decide, plan
+from nixsecrets.cli.rebuild_many import Many, many_options
 from nixsecrets.cli.writing import find_app
 from nixsecrets.errors import ExitStatus, FoundError
 from nixsecrets.fleet.load import Repository
@@ -63,6 +64,7 @@ class _WithExtra(click.Command):
 @click.option("--pull", is_flag=True, help="First take over the upstream's new commits.")
 @click.option("--rollback", is_flag=True, help="Go back to the generation before.")
 @click.option("--to", type=int, metavar="GENERATION", help="Go to a generation that HOST has.")
+@many_options
 @consent_options
 def command(
     hosts: tuple[str, ...],
@@ -73,6 +75,7 @@ def command(
     engine: str | None,
     extra: tuple[str, ...],
     consent: Consent,
+    many: Many,
     pull: bool,
     rollback: bool,
     to: int | None,
@@ -84,7 +87,8 @@ def command(
     staged; nixos-rebuild, its output also in the host's rebuild.log; after --switch and --test a
     look at the secrets on the host and its own checks, and back to the generation before where
     they are wrong; after --switch and --boot a commit that names the generation, and a push.
-    EXTRA goes to nixos-rebuild as it is.
+    EXTRA goes to nixos-rebuild as it is. With --on, --all, --parallel, --canary or --keep-going
+    several hosts are rebuilt at once; one that ssh does not reach is pending, which is no failure.
     """
     steps = frozenset(step for step in Step if not left_out[f"no_{step.value}"])
     chosen = Engine(engine) if engine else None
@@ -93,7 +97,8 @@ def command(
     if pull and not consent.dry_run:
         rebuild_upstream.pull(app)
     with app.change(dry_run=consent.dry_run) as repository:
-        work = decide(app, repository, hosts, request)
+        names = rebuild_many.choose(app, repository, hosts, many)
+        work = decide(app, repository, names, request)
         if rollback or to is not None:
             rebuild_return.go_back(work, repository, to, consent)
             return
@@ -101,13 +106,13 @@ def command(
             _check(repository, work, consent)
         runs = any(job.runs for job in work.jobs)
         if runs or consent.dry_run or consent.as_json:
-            _show(plan(work), consent)
+            _show(plan(work), consent, beside=many.asked and not consent.dry_run)
         if consent.dry_run:
             return
         if runs and not consent.yes and not terminal.confirm("rebuild?"):
             tell("nothing was changed")
             raise Exit(ExitStatus.INTERRUPTED)
-        _carry_out(work, repository, consent)
+        _carry_out(work, repository, consent, many)
 
 
 def _check(repository: Repository, work: Deployment, consent: Consent) -> None:
@@ -125,15 +130,21 @@ def _check(repository: Repository, work: Deployment, consent: Consent) -> None:
     )
 
 
-def _show(shown: Plan, consent: Consent) -> None:
+def _show(shown: Plan, consent: Consent, *, beside: bool) -> None:
     in_text = text.render_plan(shown, color=in_color())
+    if consent.as_json and beside:
+        click.echo(in_text, err=True)
+        return
     click.echo(json.render_plan(shown) if consent.as_json else in_text)
 
 
-def _carry_out(work: Deployment, repository: Repository, consent: Consent) -> None:
+def _carry_out(work: Deployment, repository: Repository, consent: Consent, many: Many) -> None:
     if work.has(Step.FETCH):
         rebuild_upstream.compare(work.app)
     if work.app.in_git:
         git.stage(work.app.root, work.new)
+    if many.asked:
+        rebuild_many.carry_out(work, repository, many, as_json=consent.as_json)
+        return
     for job in work.jobs:
         rebuild_host.carry_out(work, repository, job, as_json=consent.as_json)

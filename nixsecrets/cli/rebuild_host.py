@@ -6,6 +6,7 @@ from nixsecrets.cli import rebuild_proof, rebuild_return
 from nixsecrets.cli.app import App, tell
 from nixsecrets.cli.deployment import Deployment, Job, Step, committed
 from nixsecrets.cli.rebuild_proof import Expectation, Outcome
+from nixsecrets.cli.rebuild_return import ReturnedError
 from nixsecrets.errors import FoundError, ProgramError
 from nixsecrets.fleet.load import Repository
 from nixsecrets.fleet.model import CommitSettings, Engine, Host
@@ -14,8 +15,8 @@ from nixsecrets.system import deployments, git
 from nixsecrets.system.deploy import printed, running, state
 
 
-def carry_out(work: Deployment, repository: Repository, job: Job, *, as_json: bool) -> None:
-    """Rebuild a host, look at it, and commit.
+def carry_out(work: Deployment, repository: Repository, job: Job, *, as_json: bool) -> int | None:
+    """Rebuild a host, look at it, and commit; return its generation, where it is known.
 
     Raises:
         ProgramError: the rebuild failed.
@@ -25,11 +26,12 @@ def carry_out(work: Deployment, repository: Repository, job: Job, *, as_json: bo
         case Engine.PRINT:
             lines = printed.render_lines(job.target, job.arguments, work.app.root)
             click.echo("\n".join(map(printable, lines)), err=as_json)
+            return None
         case Engine.NIXOS_REBUILD | Engine.COLMENA | Engine.DEPLOY_RS:
-            _rebuild(work, repository, job)
+            return _rebuild(work, repository, job)
 
 
-def _rebuild(work: Deployment, repository: Repository, job: Job) -> None:
+def _rebuild(work: Deployment, repository: Repository, job: Job) -> int | None:
     expectation = rebuild_proof.expect(work, repository, job)
     _deploy(work, repository, job, expectation)
     if work.request.action.activates:
@@ -37,9 +39,15 @@ def _rebuild(work: Deployment, repository: Repository, job: Job) -> None:
         _judge(work, repository, job, expectation, outcome)
     else:
         outcome = Outcome(state.read(job.target.address, work.profile), ran=False, problems=())
+    generation = outcome.after.generation if outcome.after else None
     settings = work.commit_of(job)
-    if settings is None:
-        return
+    if settings is not None:
+        with work.turn:
+            _record(work, job, settings, outcome)
+    return generation
+
+
+def _record(work: Deployment, job: Job, settings: CommitSettings, outcome: Outcome) -> None:
     generation = outcome.after.generation if outcome.after else None
     _commit(work, job, settings, generation)
     if outcome.ran and generation is not None:
@@ -52,13 +60,17 @@ def _deploy(work: Deployment, repository: Repository, job: Job, expectation: Exp
     log = work.fleet.manifest.rebuild.log_of(job.host)
     try:
         running.deploy(job.engine.value, job.target, job.arguments, work.app.root, log)
-    except ProgramError:
+    except ProgramError as error:
         if work.request.action.activates and expectation.before is not None:
             after = state.read(job.target.address, work.profile)
             if after is None:
                 tell(str(rebuild_proof.lost(job, expectation.before)))
             elif after.generation != expectation.before.generation:
-                rebuild_return.after_failure(work, repository, job, expectation.before, after)
+                back = rebuild_return.after_failure(
+                    work, repository, job, expectation.before, after
+                )
+                if back:
+                    raise ReturnedError(error) from None
         raise
 
 
@@ -73,12 +85,14 @@ def _judge(
         return
     for words in outcome.problems:
         tell(f"{job.host.name}: {words}")
-    rebuild_return.after_failure(work, repository, job, expectation.before, outcome.after)
-    raise FoundError(
+    before, after = expectation.before, outcome.after
+    back = rebuild_return.after_failure(work, repository, job, before, after)
+    error = FoundError(
         f"{job.host.name} was rebuilt, and is not as it must be; nothing was committed",
         hint=f"what is wrong stands above; `nixsecrets rebuild {job.host.name} --no-rollback` "
         "leaves it there to be looked at",
     )
+    raise ReturnedError(error) if back else error
 
 
 def _commit(work: Deployment, job: Job, settings: CommitSettings, generation: int | None) -> None:

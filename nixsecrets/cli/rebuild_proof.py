@@ -48,7 +48,8 @@ def expect(work: Deployment, repository: Repository, job: Job) -> Expectation:
     nonce = verification.make_nonce()
     wanted = Delivery((), ())
     if work.request.action.activates and Step.VERIFY in work.request.steps:
-        wanted = delivery.expected(repository, job.host, work.app.unlock, nonce)
+        with work.turn:
+            wanted = delivery.expected(repository, job.host, work.app.unlock, nonce)
     return Expectation(state.read(job.target.address, work.profile), nonce, wanted)
 
 

@@ -9,7 +9,13 @@ from nixsecrets.change import Plan
 from nixsecrets.cli.app import in_color, tell
 from nixsecrets.cli.carry_out import Consent
 from nixsecrets.cli.deployment import Deployment, Job, Step
-from nixsecrets.errors import ExitStatus, ProgramError, RepositoryError, UsageError
+from nixsecrets.errors import (
+    ExitStatus,
+    NixsecretsError,
+    ProgramError,
+    RepositoryError,
+    UsageError,
+)
 from nixsecrets.fleet.load import Repository
 from nixsecrets.plans import earlier
 from nixsecrets.plans.earlier import Earlier
@@ -20,32 +26,41 @@ from nixsecrets.system.deploy.state import Activation, State
 from nixsecrets.system.deploy.target import Action
 
 
+class ReturnedError(NixsecretsError):
+    """Another error, of a host that is back at the generation before."""
+
+    def __init__(self, error: NixsecretsError) -> None:
+        super().__init__(error.problem, hint=error.hint)
+        self.status = error.status
+
+
 def after_failure(
     work: Deployment, repository: Repository, job: Job, before: State | None, after: State | None
-) -> None:
-    """Take a host back to the generation that it ran before, or say why it stays.
+) -> bool:
+    """Take a host back to the generation that it ran before, or say why it stays; True: it is back.
 
     The profile moves before activation, so that generations are compared, not statuses alone.
     """
     name = job.host.name
     if before is None or after is None or before.generation is None:
         tell(f"{name} stays as it is: the generation before is not known")
-        return
+        return False
     if work.request.action is not Action.TEST and after.generation == before.generation:
         tell(f"{name} stays as it is: it has no other generation than before")
-        return
+        return False
     words = _obstacle(work, repository, job, before)
     command = f"nixsecrets rebuild {name} --to {before.generation}"
     if words is not None:
         tell(f"{name} stays at generation {after.generation}: {words}; {command}")
-        return
+        return False
     kind = Activation.TEST if work.request.action is Action.TEST else Activation.SWITCH
     try:
         state.go_to(job.target.address, before.generation, kind, work.profile)
     except ProgramError as error:
         tell(f"warning: {name}: {error.problem}; at its console: nixos-rebuild switch --rollback")
-        return
+        return False
     tell(f"{name} is back at generation {before.generation}")
+    return True
 
 
 def _obstacle(work: Deployment, repository: Repository, job: Job, before: State) -> str | None:

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from nixsecrets.errors import ProgramError
 
@@ -19,6 +20,29 @@ _PACKAGES = {
     "ssh-keygen": "openssh",
     "ssh-keyscan": "openssh",
 }
+
+
+class Sink(Protocol):
+    """Where a program's output goes."""
+
+    def write(self, block: bytes, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
+# What `stream` shows a program's output on in this thread, in place of stderr; `labels` sets it.
+screen: ContextVar[Sink | None] = ContextVar("screen", default=None)
+
+
+class _Streamed:
+    """The programs that `stream` runs, in all threads."""
+
+    def __init__(self) -> None:
+        self.children: set[subprocess.Popen[bytes]] = set()
+        self.interrupted = False
+
+
+_streamed = _Streamed()
 
 
 class Completed(NamedTuple):
@@ -83,9 +107,9 @@ def stream(
 ) -> int:
     """Run a program whose output goes to our stderr, and to `log`, as it comes.
 
-    Its stdin is ours, so that sudo and ssh can ask. Its stdout and stderr are one pipe: no
-    progress bars, the same text on the screen and in the log. A log (best unbuffered) or a
-    screen that takes no more is given up; the program is never stopped for it.
+    Its stdin is ours, so that sudo and ssh can ask, unless `screen` is set. Its stdout and
+    stderr are one pipe: no progress bars, the same text on the screen and in the log. A log (best
+    unbuffered) or a screen that takes no more is given up; the program is never stopped for it.
 
     Returns:
         Its status (negative: the number of the signal that ended it).
@@ -95,13 +119,21 @@ def stream(
         KeyboardInterrupt: we were interrupted; the program has got the interrupt too and has
             ended, unless a second interrupt came before that.
     """
-    sinks = [*([log] if log else []), sys.stderr.buffer]
+    shown = screen.get()
+    sinks: list[Sink] = [*([log] if log else []), shown or sys.stderr.buffer]
+    _stop_if_interrupted()
     try:
         child = subprocess.Popen(  # noqa: S603  # argument lists only; callers check addresses
-            arguments, env=environment, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            arguments,
+            env=environment,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL if shown else None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
     except OSError as error:
         raise _unstartable(arguments[0], error) from error
+    _streamed.children.add(child)
     with child:
         try:
             _copy(child, sinks)
@@ -109,7 +141,22 @@ def stream(
             _pass_interrupt_on(child)
             _copy(child, sinks)
             raise
+        finally:
+            _streamed.children.discard(child)
+    _stop_if_interrupted()
     return child.returncode
+
+
+def interrupt_streamed() -> None:
+    """Interrupt what `stream` runs in other threads; it raises `KeyboardInterrupt` there."""
+    _streamed.interrupted = True
+    for child in tuple(_streamed.children):
+        _pass_interrupt_on(child)
+
+
+def _stop_if_interrupted() -> None:
+    if _streamed.interrupted:
+        raise KeyboardInterrupt
 
 
 def failure(arguments: Sequence[str], ended: Completed) -> ProgramError:
@@ -119,7 +166,7 @@ def failure(arguments: Sequence[str], ended: Completed) -> ProgramError:
     return ProgramError(f"{_name(arguments[0])} failed with {how}" + (f": {said}" if said else ""))
 
 
-def _copy(child: "subprocess.Popen[bytes]", sinks: list[BinaryIO]) -> None:
+def _copy(child: "subprocess.Popen[bytes]", sinks: list[Sink]) -> None:
     if child.stdout is None:
         return
     while block := os.read(child.stdout.fileno(), _BLOCK_BYTES):
