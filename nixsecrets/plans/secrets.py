@@ -48,6 +48,12 @@ def set_branch(draft: Draft, place: Place, values: Branch, unlock: Unlock, now: 
         NoIdentityError: the document does not open.
     """
     draft, difference = put(draft, place, values, unlock, now)
+    for written in sorted(difference.written):
+        public = public_half(place.path, written.name)
+        if draft.repository.sources.find(public) is not None:
+            draft = draft.warning(
+                f"{public} stays as it is: see that it is {written}'s public half"
+            )
     draft = dates.follow(draft, difference.written, difference.gone, now)
     return deliver(draft, place, difference)
 

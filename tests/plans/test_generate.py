@@ -105,6 +105,17 @@ def test_a_public_half_goes_with_its_value(fleet: Fleet) -> None:
     assert why(draft, path) == ["- the public half of host/hq:vpn/private"]
 
 
+def test_a_value_set_by_hand_leaves_the_public_half_and_says_so(fleet: Fleet) -> None:
+    fleet.apply(generated(fleet, "host/hq:vpn/private"))
+    draft = fleet.draft()
+    place = place_of(draft.fleet, address("host/hq:vpn/private"))
+    draft = secrets.set_value(draft, place, Plaintext(b"another"), fleet.unlock, NOW)
+    path = "systems/hq/secrets.public/vpn/private.pub"
+    assert path not in changed(draft)
+    words = f"{path} stays as it is: see that it is host/hq:vpn/private's public half"
+    assert words in draft.plan("set").warnings
+
+
 def test_hosts_are_wired_that_are_to_have_a_new_value(fleet: Fleet) -> None:
     draft = generated(fleet, "host/hq:vpn/private")
     assert changed(draft) == [
