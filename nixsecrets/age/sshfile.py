@@ -37,7 +37,8 @@ _AES_BLOCK_BYTES = 16
 _CHECK_BYTES = 4
 _PEM_KEY_BYTES = {"AES-128-CBC": 16, "AES-192-CBC": 24, "AES-256-CBC": 32}
 _PEM_SALT_BYTES = 8
-_DER_SEQUENCE = b"\x30"
+_DER_SEQUENCE = b"\x30\x82"  # X.690: a sequence whose length is in the two bytes that follow
+_DER_LENGTH_BYTES = 2
 _CIPHER_NAME = r"[A-Za-z0-9]{2,8}-[A-Za-z0-9-]{2,10}(@openssh\.com)?"
 _DAMAGED = "its ssh structure is damaged"
 _REWRITE = "encrypt it anew: ssh-keygen -p -f FILE"
@@ -127,11 +128,13 @@ class ProtectedPem(NamedTuple):
         first = Hash.hash(MD5(), salted)  # noqa: S303  # OpenSSL's choice, see above
         second = Hash.hash(MD5(), first + salted)  # noqa: S303  # the same
         padded = _decrypted((first + second)[: self.key_bytes], CBC(self.start), self.content)
-        padding = padded[-1:]
-        if padded[:1] != _DER_SEQUENCE or not padded.endswith(padding * padding[0]):
+        der = padded[: -padded[-1]]
+        head = BytesIO(der)
+        is_sequence = head.read(len(_DER_SEQUENCE)) == _DER_SEQUENCE
+        length = int.from_bytes(head.read(_DER_LENGTH_BYTES))
+        if not is_sequence or length != len(der) - head.tell():
             return None
-        der = encodebytes(padded[: -padding[0]]).decode()
-        return Plaintext(f"{PEM_RSA}\n{der}{_PEM_RSA_END}\n".encode())
+        return Plaintext(f"{PEM_RSA}\n{encodebytes(der).decode()}{_PEM_RSA_END}\n".encode())
 
 
 def find_protected_pem(text: str) -> ProtectedPem | None:
